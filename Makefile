@@ -1,0 +1,34 @@
+# Every target sets up .venv by itself; nothing outside of this folder is touched.
+#   make test PYTHON=python3.12               another Python (3.10 or later)
+#   MICROPYTHON=/path/to/micropython make test another MicroPython unix port
+#   make test ARGS="--only ring -v"           arguments for what the target runs
+
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint setup clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
+
+demo: setup ## run the sensor node against the simulated module; no hardware needed
+	@$(VENV_PYTHON) tools/demo.py $(ARGS)
+
+test: setup ## run all tests
+	@$(VENV_PYTHON) tests/run.py $(ARGS)
+
+bench: ## measure against the performance contract
+	@$(PYTHON) tools/setup_env.py --wasm
+	@$(VENV_PYTHON) tests/bench/bench.py $(ARGS)
+
+lint: setup ## check style only
+	@$(VENV_PYTHON) -m ruff check --quiet .
+	@$(VENV_PYTHON) -m ruff format --check --quiet .
+
+setup: ## set up .venv, or find that it is in order
+	@$(PYTHON) tools/setup_env.py
+
+clean: ## remove everything that was made here
+	rm -rf .venv build .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
