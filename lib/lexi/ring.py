@@ -1,0 +1,61 @@
+# Fixed byte ring between the UART and the scanner.
+#
+# The buffer is filled at its end and read in place; what is unread slides to the front when the
+# end is reached, so a line is always one contiguous piece. It never grows: what does not fit is
+# dropped and counted, and the joint is marked with 0xFF, which no line may contain.
+
+from array import array
+from micropython import const
+
+from ._machine import append
+
+# Layout of `state`: see _native.py.
+_POS = const(1)
+_END = const(2)
+_SIZE = const(3)
+_OVERRUN = const(19)
+_BYTES = const(21)
+_STATE_SIZE = const(74 + 16 * 6)
+
+
+class Ring:
+    """Fixed buffer of `size` bytes, filled by at most `chunk` bytes at a time.
+
+    Raises ValueError when `size` is under 64 or `chunk` is under 1 or over `size`.
+    """
+
+    def __init__(self, size=1024, chunk=128):
+        if size < 64:
+            raise ValueError("size: %r, expected 64 bytes or more" % size)
+        if not 0 < chunk <= size:
+            raise ValueError("chunk: %r, expected 1..%d bytes" % (chunk, size))
+        self.data = bytearray(size)
+        self.state = array("i", bytes(4 * _STATE_SIZE))
+        self.state[_SIZE] = size
+        self._chunk = bytearray(chunk)
+
+    def fill(self, stream):
+        """Take what `stream.readinto()` has now, one chunk at most; return the bytes taken."""
+        n = stream.readinto(self._chunk)
+        if not n:  # None or 0: a spurious wake-up
+            return 0
+        append(self.state, self.data, self._chunk, n)
+        return n
+
+    def feed(self, data):
+        """Take bytes from elsewhere than a stream, such as a test or another driver."""
+        append(self.state, self.data, data, len(data))
+
+    def __len__(self):
+        """Bytes that the scanner has not looked at yet."""
+        return self.state[_END] - self.state[_POS]
+
+    @property
+    def received(self):
+        """Bytes offered so far, dropped ones included; wraps at 2**30."""
+        return self.state[_BYTES]
+
+    @property
+    def overrun(self):
+        """Bytes dropped because the buffer was full; wraps at 2**30."""
+        return self.state[_OVERRUN]

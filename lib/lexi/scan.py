@@ -1,0 +1,190 @@
+# Lines, prefixes and fields out of the ring: one pass, in place, nothing allocated.
+#
+# A line ends at CR or LF; empty lines, NULs and noise between lines are skipped. A line is known
+# by its prefix ("+CEREG:", "CONNECT ") or as a whole word ("OK"); case does not matter. Behind a
+# prefix, or behind the first colon of an unknown line that starts with a sign such as "+", comma
+# separated fields are read on the fly: ints (signed, quoted or not), text (quoted or not), empty.
+# A control character or a byte over 0x7E inside a line makes it undecodable, and so does a quote
+# that is never closed.
+#
+# The Scanner is also "the line" that handlers get: it is valid until they return.
+
+from array import array
+from micropython import const
+
+from ._machine import advance
+
+# Layout of `state`: see _native.py.
+_START = const(0)
+_POS = const(1)
+_LIMIT = const(4)
+_TAG = const(7)
+_COUNT = const(8)
+_SHAPE = const(9)
+_BAD = const(10)
+_TEXT_AT = const(11)
+_PROMPT = const(17)
+_RAW = const(18)
+_OVERLONG = const(20)
+_SKIP_LF = const(22)
+_ROW_TAG = const(23)
+_VALUES = const(24)
+_STARTS = const(40)
+_ENDS = const(56)
+
+_LEAF = const(0x8000)
+_FIELDS = const(16)
+
+# Kinds of a field: bits in Scanner.kind(i); INT | TEXT is a quoted number.
+EMPTY = 0
+INT = 1
+TEXT = 2
+
+# What Scanner.next() returns.
+MORE = 0
+LINE = 1
+PROMPT = 2
+DATA = 3
+
+
+def _letter(c):
+    # Codes of the trie's edges: 1..64 for 0x20..0x5F, letters folded to upper case.
+    return c - 31 if c < 96 else c - 63
+
+
+def compile_prefixes(prefixes):
+    """Build the automaton of `prefixes`: a dict {bytes: tag}, tags 1..32767, as array('H').
+
+    A prefix that ends in ":" or " " is followed by fields; any other is a whole line.
+    Raises ValueError for an empty or non-printable prefix, or one that contains another.
+    """
+    root = {}
+    for prefix, tag in prefixes.items():
+        if not prefix or not all(32 < c < 127 or c == 32 for c in prefix):
+            raise ValueError("prefix: %r, expected printable ASCII" % prefix)
+        node = root
+        path = [_letter(c) for c in prefix]
+        if prefix[-1] not in b": ":
+            path.append(0)
+        for letter in path[:-1]:
+            node = node.setdefault(letter, {})
+            if isinstance(node, int):
+                raise ValueError("prefix: %r, another prefix is its beginning" % prefix)
+        if path[-1] in node:
+            raise ValueError("prefix: %r is another's beginning, or given twice" % prefix)
+        node[path[-1]] = tag
+    # Double-array trie (Aoe 1989): each node gets the lowest base where its children fit.
+    table = {1: [0, 0]}
+    todo = [(1, root)]
+    while todo:
+        index, children = todo.pop()
+        if not children:
+            continue
+        base = 2
+        while any(base + letter in table for letter in children):
+            base += 1
+        table[index][0] = base
+        for letter, child in children.items():
+            leaf = isinstance(child, int)
+            table[base + letter] = [_LEAF | child if leaf else 0, index]
+            if not leaf:
+                todo.append((base + letter, child))
+    size = max(table) + 66  # a step from any base stays inside
+    trie = array("H", bytes(4 * size))
+    for index, (base, check) in table.items():
+        trie[2 * index] = base
+        trie[2 * index + 1] = check
+    return trie
+
+
+class Scanner:
+    """Reads lines out of a Ring; also the current line, as handlers see it.
+
+    `limit`: longest accepted line in bytes (a longer one is dropped to its end and counted).
+    """
+
+    def __init__(self, ring, limit=512):
+        size = len(ring.data)
+        if not 16 <= limit < size:
+            raise ValueError("limit: %r, expected 16..%d bytes" % (limit, size - 1))
+        self.state = ring.state
+        self.data = ring.data
+        self.state[_LIMIT] = limit
+        self.trie = None
+        self.set_prefixes({})
+
+    def set_prefixes(self, prefixes, row_tag=0):
+        """Recognise `prefixes` ({bytes: tag}) from the next line on; see compile_prefixes().
+
+        Lines of `row_tag` that hold nothing but ints are collected as rows (see rows_waiting).
+        """
+        self.trie = compile_prefixes(prefixes)
+        self.state[_ROW_TAG] = row_tag
+
+    def next(self):
+        """Advance to the next LINE, PROMPT or piece of DATA, or say that there is no MORE yet.
+
+        Before acting on the answer the caller takes the rows that were read on the way.
+        """
+        return advance(self.state, self.data, self.trie)
+
+    def expect_prompt(self, byte):
+        """Take `byte` at the start of a line as a prompt, once; 0 to stop."""
+        self.state[_PROMPT] = byte
+
+    def expect_data(self, size):
+        """The next `size` bytes, behind the LF of this line, are data and not lines."""
+        self.state[_RAW] = size
+        self.state[_SKIP_LF] = 1 if size else 0
+
+    @property
+    def overlong(self):
+        """Lines dropped so far because they were longer than the limit; wraps at 2**30."""
+        return self.state[_OVERLONG]
+
+    @property
+    def bad(self):
+        """1: the line is undecodable. 2: noise came right before it."""
+        return self.state[_BAD]
+
+    @property
+    def tag(self):
+        """Tag of the line's prefix, 0 when none is registered."""
+        return self.state[_TAG]
+
+    def __len__(self):
+        """Fields in the line; values and texts are kept of the first 16."""
+        return self.state[_COUNT]
+
+    def kind(self, i):
+        """EMPTY (or missing), INT, TEXT or INT | TEXT (a quoted number), for field 0..14."""
+        return (self.state[_SHAPE] >> (i + i)) & 3
+
+    def int(self, i, default=None):
+        """Field i as an int; `default` when it is missing, empty or no number of 1-9 digits."""
+        return self.state[_VALUES + i] if self.kind(i) & INT else default
+
+    def text(self, i):
+        """Field i as bytes, without quotes (a copy); b"" when it is missing or empty."""
+        if i >= min(self.state[_COUNT], _FIELDS):
+            return b""
+        return bytes(self.data[self.state[_STARTS + i] : self.state[_ENDS + i]])
+
+    def line(self):
+        """The whole line as bytes (a copy), trailing blanks removed."""
+        return bytes(self.data[self.state[_START] : self.state[_POS] - 1]).rstrip()
+
+    def rest(self):
+        """What follows the prefix as bytes (a copy), blanks around it removed."""
+        return bytes(self.data[self.state[_TEXT_AT] : self.state[_POS] - 1]).strip()
+
+    def startswith(self, text):
+        """Whether the line begins with `text` (bytes)."""
+        i = self.state[_START]
+        if self.state[_POS] - i <= len(text):
+            return False
+        for c in text:
+            if self.data[i] != c:
+                return False
+            i += 1
+        return True
