@@ -1,0 +1,568 @@
+# AT commands and URC routing over one stream. The only writer of the UART.
+#
+# pump() takes what the stream holds and serves every complete line: final result codes,
+# information text, prompts and data go to the one pending command, everything else to the URC
+# handler of its prefix, or to a hook. It never waits, never allocates, never raises.
+#
+# Commands are coroutines. How to wait is left to a runtime (aio.py, or blocking.py), which also
+# calls pump() whenever the stream is readable; this file knows no scheduler.
+
+import select
+import time
+from micropython import const
+
+from .errors import AtError, AtTimeout, CmeError, LexiError, ModuleRebooted
+from .ring import Ring
+from .scan import DATA, LINE, MORE, PROMPT, Scanner
+
+_GAP_MS = const(21)  # 20 ms after a final code or URC (module.md 3.1), and a tick's rounding
+_PROMPT_MS = const(50)  # wait between "@" and the data (module.md 3.5)
+_SETTLE_MS = const(100)  # silence after which no late answer is expected any more
+_PROBE_MS = const(1000)  # time for a bare AT to be answered
+_WRITE_RETRY_MS = const(10)
+_REBOOT_GRACE_MS = const(2000)  # an answer later than this after a restart sign will not come
+_TIMEOUT_MS = const(10000)  # plain commands (module.md 4.9)
+_MAX_TIMEOUT_MS = const(3600000)
+_MAX_COMMAND = const(1000)  # module.md 3.1: stay under 1024 with its terminator
+_MAX_INFO = const(32)  # lines of information text kept for one command
+
+# Layout of the scanner's state: see _native.py.
+_TAG = const(7)
+_BAD = const(10)
+_TEXT_AT = const(11)
+_LAST = const(12)
+_PROMPT_BYTE = const(17)
+_ROW_TAG = const(23)
+_ROWS = const(72)
+
+# Final result codes (module.md 3.2); the tag is the index plus one.
+_FINALS = (
+    b"OK",
+    b"ERROR",
+    b"+CME ERROR:",
+    b"+CMS ERROR:",
+    b"ABORTED",
+    b"COMMAND ABORTED",
+    b"NO CARRIER",
+    b"NO DIALTONE",
+    b"NO ANSWER",
+    b"BUSY",
+    b"NOT SUPPORT",
+    b"INVALID COMMAND LINE",
+    b"CR",
+    b"SIM DROP",
+    b"DISCONNECT",
+)
+_OK = const(1)
+_CME = const(3)
+_LAST_FINAL = const(15)
+_CONNECT_SIZE = const(16)  # "CONNECT <size>", data follow
+_FIRST_URC = const(17)
+
+_FORBIDDEN = '"\r\n\0\x15\x1a'  # would end the quoted string or the command (module.md 3.1)
+
+
+class Clock:
+    """Milliseconds for deadlines, and seconds that run on for years.
+
+    `ticks` is time.ticks_ms or a replacement with its wrap-around. Call ms() at least once in
+    six days; the receive path does on every wake-up.
+    """
+
+    def __init__(self, ticks=time.ticks_ms):
+        self.ticks = ticks
+        self._last = ticks()
+        self.s = 0  # seconds since construction
+
+    def ms(self):
+        """Current tick in ms; brings `s` up to date."""
+        now = self.ticks()
+        passed_s = time.ticks_diff(now, self._last) // 1000
+        if passed_s > 0:
+            self.s += passed_s
+            self._last = time.ticks_add(self._last, passed_s * 1000)
+        return now
+
+
+def quoted(name, text):
+    """Return `text` as an AT string parameter in quotes.
+
+    Raises ValueError, naming the parameter, for a character that could leave the quotes.
+    """
+    for c in text:
+        if c in _FORBIDDEN or not " " <= c <= "~":
+            raise ValueError("%s: %r, expected printable ASCII without quotes" % (name, text))
+    return '"' + text + '"'
+
+
+class Channel:
+    """One AT port.
+
+    stream: anything with readinto(), write() and poll support, not blocking in readinto():
+        machine.UART, a socket, a pty. Refused with ValueError otherwise.
+    runtime: supplies lock(), signal() and sleep_ms(); see aio.py.
+    ring_size, chunk_size, line_size: buffers in bytes.
+
+    Counters: received, overrun (bytes); lines, urcs, unknown, overlong, undecodable, malformed
+    (counted by handlers), late (final codes nobody waited for), handler_errors, stream_errors.
+    """
+
+    def __init__(self, stream, runtime, clock=None, ring_size=1024, chunk_size=128, line_size=512):
+        _check_stream(stream)
+        self.stream = stream
+        self.clock = clock or Clock()
+        self.ring = Ring(ring_size, chunk_size)
+        self.line = Scanner(self.ring, line_size)
+        self._state = self.line.state
+        self._prefixes = {p: i + 1 for i, p in enumerate(_FINALS)}
+        self._prefixes[b"CONNECT "] = _CONNECT_SIZE
+        self._handlers = [None] * _FIRST_URC
+        self._rows = None  # takes the number of rows that wait in the scanner's state
+        self._row_tag = 0
+        self.line.set_prefixes(self._prefixes)
+
+        self.on_unknown = None  # called with the line that no handler and no command wanted
+        self.on_gap = None  # called while there is a gap, after every batch of input
+        self.on_error = None  # called with the exception that a handler raised
+        self.lines = 0
+        self.urcs = 0
+        self.unknown = 0
+        self.undecodable = 0
+        self.malformed = 0
+        self.late = 0
+        self.handler_errors = 0
+        self.stream_errors = 0
+
+        self._closed = 0  # value of `lost` up to which state was read anew
+        self._sleep_ms = runtime.sleep_ms
+        self._lock = runtime.lock()
+        self._done = runtime.signal()
+        self._heard_ms = self.clock.ms()
+        self.heard_s = self.clock.s  # when the module last sent anything
+        # The pending command.
+        self._command = None  # its text as bytes while one waits for its final result code
+        self._result = 0  # tag of the final result code
+        self._error = None  # text of the error, or an exception
+        self._info_tag = 0
+        self._info_prefix = None
+        self._accept = None
+        self._on_info = None
+        self._info = None
+        self._into = None
+        self._filled = 0
+        self._deadline_ms = 0
+        self._rebooted = False
+        self._numeric = False  # numeric result codes (ATV0) count, during sync() only
+        self._owed = 0  # commands that gave up: their answers may still come
+
+    @property
+    def received(self):
+        return self.ring.received
+
+    @property
+    def overrun(self):
+        return self.ring.overrun
+
+    @property
+    def overlong(self):
+        return self.line.overlong
+
+    @property
+    def lost(self):
+        """Everything that was lost so far: bytes dropped plus lines that could not be read."""
+        return self.ring.overrun + self.line.overlong + self.undecodable + self.malformed
+
+    @property
+    def gap(self):
+        """Whether something was lost that close_gap() was not told of."""
+        return self.lost != self._closed
+
+    def close_gap(self, lost):
+        """State was read anew after `lost` had this value."""
+        self._closed = lost
+
+    # Receiving
+
+    def on(self, prefix, handler, rows=None):
+        """Call `handler(line)` for URCs that start with `prefix`, such as "+CEREG:".
+
+        The line (a Scanner) is valid until the handler returns; handlers do not wait. With
+        `rows`, lines of this prefix that hold nothing but ints go to `rows(count)` in batches
+        instead, still in their order: see fold() in _native.py. One prefix can have rows.
+        Raises ValueError for a prefix that does not end in ":" or is already taken.
+        """
+        key = prefix.encode()
+        if not prefix.endswith(":"):
+            raise ValueError('prefix: %r, expected to end in ":"' % prefix)
+        if key in self._prefixes:
+            raise ValueError("prefix: %r already has a handler" % prefix)
+        tag = len(self._handlers)
+        prefixes = dict(self._prefixes)
+        prefixes[key] = tag
+        row_tag = tag if rows else self._row_tag
+        self.line.set_prefixes(prefixes, row_tag)
+        self._prefixes = prefixes
+        self._handlers.append(handler)
+        if rows:
+            self._rows = rows
+            self._row_tag = tag
+
+    def pump(self):
+        """Take one chunk from the stream and serve it; return the bytes taken."""
+        try:
+            n = self.ring.fill(self.stream)
+        except OSError:
+            self.stream_errors += 1
+            return 0
+        if n:
+            self._serve()
+        return n
+
+    def feed(self, data):
+        """Serve bytes that come from elsewhere than the stream."""
+        self.ring.feed(data)
+        self._serve()
+
+    def _serve(self):
+        self._heard_ms = self.clock.ms()
+        self.heard_s = self.clock.s
+        state = self._state
+        advance = self.line.next
+        while True:
+            what = advance()
+            if state[_ROWS]:
+                self._take_rows()
+            if what == MORE:
+                break
+            try:
+                if what == LINE:
+                    self.lines += 1
+                    self._route(state[_TAG])
+                elif what == PROMPT:
+                    self._done.set()
+                elif what == DATA:
+                    self._take_data(state[_TEXT_AT], state[_LAST])
+            except Exception as e:  # a handler's: counted, and the next line is served
+                self._failed(e)
+        if self.gap and self.on_gap:
+            self.on_gap()
+
+    def _take_rows(self):
+        n = self._state[_ROWS]
+        self._state[_ROWS] = 0
+        self.lines += n
+        self.urcs += n
+        try:
+            self._rows(n)
+        except Exception as e:  # counted, as above
+            self._failed(e)
+
+    def _failed(self, e):
+        self.handler_errors += 1
+        if self.on_error:
+            try:
+                self.on_error(e)
+            except Exception:  # the hook itself failed: there is nobody left to tell
+                self.handler_errors += 1
+
+    def _route(self, tag):
+        line = self.line
+        bad = self._state[_BAD]
+        if bad & 1:
+            self.undecodable += 1
+            return
+        if 0 < tag <= _LAST_FINAL:
+            self._final(tag)
+            return
+        if self._command is not None and self._is_mine(tag, line):
+            return
+        if tag >= _FIRST_URC:
+            self.urcs += 1
+            self._handlers[tag](line)
+            return
+        self.unknown += 1
+        if bad:  # noise ran into a line: it may have been one that matters
+            self.undecodable += 1
+        if self.on_unknown:
+            self.on_unknown(line)
+
+    def _final(self, tag):
+        if self._command is None or self._result:
+            self.late += 1
+            if self._owed:
+                self._owed -= 1
+            return
+        self._result = tag
+        if tag != _OK:
+            self._error = self.line.rest() if tag in (_CME, _CME + 1) else b""
+        self._done.set()
+
+    def _is_mine(self, tag, line):
+        # Whether the line belongs to the pending command: information text, echo, data.
+        if self._result:
+            return False
+        if tag == _CONNECT_SIZE:
+            if self._into is None:
+                return False
+            size = line.int(0, 0)
+            if size > len(self._into):
+                self._error = ValueError("into: %d bytes, expected %d" % (len(self._into), size))
+            self._filled = 0
+            line.expect_data(size)
+            return True
+        if tag == 0 and line.startswith(self._command) and line.line() == self._command:
+            return True  # echo
+        if self._numeric and line.line() in (b"0", b"4"):
+            self._result = _OK
+            self._error = b"numeric"
+            self._done.set()
+            return True
+        prefix = self._info_prefix
+        if prefix is None or (tag != self._info_tag if self._info_tag else tag != 0):
+            return False
+        if not self._info_tag and not line.startswith(prefix):
+            return False
+        if self._accept and not self._accept(line):
+            return False
+        if self._on_info:
+            try:
+                self._on_info(line)
+            except Exception as e:  # it is the command's: raised from there
+                self._error = e
+        elif len(self._info) < _MAX_INFO:
+            self._info.append(line.rest() if prefix else line.line())
+        else:
+            self._error = LexiError("over %d lines of information text" % _MAX_INFO)
+        return True
+
+    def _take_data(self, start, end):
+        into = self._into
+        if into is not None and self._filled + end - start <= len(into):
+            into[self._filled : self._filled + end - start] = self.line.data[start:end]
+            self._filled += end - start
+
+    # Commands
+
+    async def command(
+        self,
+        text,
+        prefix=None,
+        *,
+        args=(),
+        timeout_ms=_TIMEOUT_MS,
+        accept=None,
+        on_info=None,
+        prompt=None,
+        payload=b"",
+        into=None,
+    ):
+        """Send one AT command, wait for its final result code, return its information text.
+
+        text: the command, such as "AT+CEREG?". args: parameters appended to it, ints as they
+            are, strings in quotes, None empty.
+        prefix: what information text starts with: "+CEREG:", "" for lines without one, None
+            when none is expected. accept(line): says whether a line of that prefix is the
+            answer or a URC.
+        on_info: called with every line of information text; without it the lines are returned
+            as a list of bytes without their prefix, 32 at most.
+        prompt, payload: "@" or ">" and the bytes to send 50 ms behind it.
+        into: a bytearray for the data that follow "CONNECT <size>"; their number is returned.
+        timeout_ms: from sending to the final result code.
+
+        Tasks queue for the port. Raises ValueError before anything is sent, CmeError or AtError
+        when the module refuses, AtTimeout or ModuleRebooted when it does not answer.
+        """
+        line = _command_line(text, args)
+        if not 0 < timeout_ms <= _MAX_TIMEOUT_MS:
+            raise ValueError("timeout_ms: %r, expected 1..%d" % (timeout_ms, _MAX_TIMEOUT_MS))
+        if prompt not in (None, "@", ">"):
+            raise ValueError('prompt: %r, expected "@" or ">"' % prompt)
+        async with self._lock:
+            self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
+            if self._owed:
+                await self._settle(text)
+                self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
+            self._info_prefix = None if prefix is None else prefix.encode()
+            self._info_tag = self._prefixes.get(self._info_prefix, 0)
+            self._accept = accept
+            self._on_info = on_info
+            self._info = []
+            self._into = into
+            self._filled = 0
+            overrun = self.ring.overrun
+            try:
+                await self._exchange(line, prompt, payload)
+            finally:
+                info = self._info
+                self._info_prefix = self._accept = self._on_info = self._into = None
+                self._info = None
+        if into is None:
+            return info
+        if overrun != self.ring.overrun:
+            raise LexiError("%s: data lost, the buffer was full" % text)
+        return self._filled
+
+    async def _exchange(self, line, prompt=None, payload=b""):
+        # One command line out, one final result code in.
+        state = self._state
+        await self._quiet(line)
+        self._result = 0
+        self._error = None
+        self._rebooted = False
+        self._done.clear()
+        self._command = line
+        if self._info_tag == self._row_tag:
+            state[_ROW_TAG] = 0  # answer and URC share a prefix: look at every line
+        self.line.expect_prompt(ord(prompt) if prompt else 0)
+        try:
+            await self._write(line + b"\r")
+            while not self._result:
+                left_ms = time.ticks_diff(self._deadline_ms, self.clock.ms())
+                if left_ms <= 0:
+                    raise self._give_up(line)
+                await self._done.wait_ms(left_ms)
+                if prompt and not state[_PROMPT_BYTE] and not self._result:
+                    prompt = None
+                    await self._sleep_ms(_PROMPT_MS)
+                    await self._write(payload)
+        finally:
+            if not self._result:
+                self._owed += 1
+            self._command = None
+            self.line.expect_prompt(0)
+            self.line.expect_data(0)
+            state[_ROW_TAG] = self._row_tag
+        if isinstance(self._error, Exception):
+            raise self._error
+        if self._result == _CME:
+            raise CmeError(line.decode(), self._error.decode())
+        if self._result != _OK:
+            text = _FINALS[self._result - 1] + b" " + self._error
+            raise AtError(line.decode(), text.decode().rstrip())
+
+    def _give_up(self, line):
+        if self._rebooted:
+            return ModuleRebooted("%s: the module restarted" % line.decode())
+        return AtTimeout("%s: no final result code in time" % line.decode())
+
+    async def _quiet(self, line):
+        # Nothing is sent until the module was silent for the gap it needs.
+        while True:
+            now = self.clock.ms()
+            wait_ms = _GAP_MS - time.ticks_diff(now, self._heard_ms)
+            if wait_ms <= 0:
+                return
+            if time.ticks_diff(self._deadline_ms, now) <= 0:
+                raise AtTimeout("%s: not sent, the line was never quiet" % line.decode())
+            await self._sleep_ms(min(wait_ms, _GAP_MS))
+
+    async def _write(self, data):
+        at = 0
+        while at < len(data):
+            n = self.stream.write(data[at:] if at else data)
+            if n:
+                at += n
+                continue
+            if time.ticks_diff(self._deadline_ms, self.clock.ms()) <= 0:
+                raise AtTimeout("write: %d of %d bytes were taken" % (at, len(data)))
+            await self._sleep_ms(_WRITE_RETRY_MS)
+
+    async def _settle(self, text):
+        # A command gave up and its answer may still come. The module answers in order, so once
+        # a bare AT is answered and silence follows, nothing of the old command can come.
+        deadline_ms = self._deadline_ms
+        while True:
+            try:
+                await self._probe()
+                break
+            except AtTimeout:
+                if time.ticks_diff(deadline_ms, self.clock.ms()) <= 0:
+                    raise AtTimeout("%s: not sent, the module is silent" % text)
+        late = -1
+        while late != self.late:
+            late = self.late
+            await self._sleep_ms(_SETTLE_MS)
+        self._owed = 0
+
+    async def _probe(self, line=b"AT"):
+        # Any final result code is a sign of life.
+        self._deadline_ms = time.ticks_add(self.clock.ms(), _PROBE_MS)
+        try:
+            await self._exchange(line)
+        except AtError:
+            pass  # refused together with what was left in the module's buffer: it is alive
+
+    async def sync(self, tries=10):
+        """Get an answer to AT, one try a second, from whatever state the port is in.
+
+        Half a command in the module's buffer, echo, numeric result codes and boot noise are
+        dealt with. Raises AtTimeout when all tries stay unanswered.
+        """
+        async with self._lock:
+            self._info_prefix = None
+            self._numeric = True
+            try:
+                while True:
+                    tries -= 1
+                    try:
+                        await self._probe()
+                        break
+                    except AtTimeout:
+                        if tries <= 0:
+                            raise
+            finally:
+                self._numeric = False
+            if self._error == b"numeric":
+                await self._probe(b"ATV1")
+            self._deadline_ms = time.ticks_add(self.clock.ms(), _TIMEOUT_MS)
+            await self._settle("AT")  # answers to earlier tries may be on their way
+
+    async def setup(self, tries=10):
+        """sync(), then echo off and numeric errors; both are preferences, not needs."""
+        await self.sync(tries)
+        for text in ("ATE0", "AT+CMEE=1"):
+            try:
+                await self.command(text)
+            except AtError:
+                pass  # echo is dropped and errors are understood in either form
+
+    def note_reboot(self):
+        """The module restarted: a command that waits gets ModuleRebooted unless answered soon."""
+        self._rebooted = True
+        soon_ms = time.ticks_add(self.clock.ms(), _REBOOT_GRACE_MS)
+        if self._command is not None and time.ticks_diff(self._deadline_ms, soon_ms) > 0:
+            self._deadline_ms = soon_ms
+            self._done.set()
+
+
+def _check_stream(stream):
+    for method in ("readinto", "write"):
+        if not callable(getattr(stream, method, None)):
+            raise ValueError("stream: %r has no %s()" % (stream, method))
+    try:
+        select.poll().register(stream, select.POLLIN)
+    except (OSError, TypeError):
+        raise ValueError("stream: %r cannot be polled" % stream)
+
+
+def _command_line(text, args):
+    # The bytes of a command without its terminator, or ValueError.
+    for c in text:
+        if not " " <= c <= "~":
+            raise ValueError("text: %r, expected printable ASCII" % text)
+    if text[:2].upper() != "AT":
+        raise ValueError('text: %r, expected to start with "AT"' % text)
+    parts = []
+    for i, arg in enumerate(args):
+        if arg is None:
+            parts.append("")
+        elif isinstance(arg, str):
+            parts.append(quoted("args[%d]" % i, arg))
+        elif isinstance(arg, int):
+            parts.append(str(int(arg)))
+        else:
+            raise ValueError("args[%d]: %r, expected int, str or None" % (i, arg))
+    line = (text + ",".join(parts)).encode()
+    if len(line) > _MAX_COMMAND:
+        raise ValueError("text: %d bytes, expected up to %d" % (len(line), _MAX_COMMAND))
+    return line

@@ -1,0 +1,48 @@
+# The exceptions, one tree. Wrong arguments are ValueError, raised before a byte is sent.
+
+
+class LexiError(Exception):
+    """Base of everything that a command can raise once it was sent."""
+
+
+class AtError(LexiError):
+    """The module refused the command: ERROR, +CMS ERROR, ABORTED, NO CARRIER and the like."""
+
+    def __init__(self, command, text):
+        super().__init__("%s: %s" % (command, text))
+        self.command = command
+        self.text = text
+
+
+class CmeError(AtError):
+    """The module answered +CME ERROR. `code` is its number (3GPP TS 27.007, 9.2).
+
+    With verbose errors (AT+CMEE=2) the module sends a text: `code` is then looked up, and None
+    for a text that is not known.
+    """
+
+    # Texts that decide what to do next; all others are only passed on.
+    CODES = {
+        "operation not allowed": 3,
+        "operation not supported": 4,
+        "sim not inserted": 10,
+        "sim pin required": 11,
+        "sim puk required": 12,
+        "sim failure": 13,
+        "no network service": 30,
+        "incorrect parameters": 50,
+        "unknown": 100,
+    }
+
+    def __init__(self, command, text):
+        super().__init__(command, "+CME ERROR: " + text)
+        self.text = text
+        self.code = int(text) if text.isdigit() else self.CODES.get(text.lower())
+
+
+class AtTimeout(LexiError):
+    """No final result code within the command's time; whatever comes later is dropped."""
+
+
+class ModuleRebooted(AtTimeout):
+    """The module restarted while the command waited, so its answer will never come."""
