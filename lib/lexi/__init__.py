@@ -1,0 +1,81 @@
+# LwM2M through the client of a LEXI-R10 module. This file wires the rooms together.
+
+from . import codes
+from .channel import Channel, Clock
+from .errors import AtError, AtTimeout, CmeError, LexiError, ModuleRebooted
+from .lwm2m import Lwm2m
+from .monitor import Monitor
+from .registry import Events, Registry
+
+__version__ = "0.1.0"
+
+
+class Lexi:
+    """One module on one stream (machine.UART, a socket, a pty), for asyncio.
+
+    family: table of the module family (codes.py). ring_size, chunk_size, line_size: buffers in
+    bytes. max_servers, max_uris: sizes of the registry's tables. urc_mask, silence_s,
+    reboot_wait_s: see Monitor. Raises ValueError for what cannot work.
+
+    channel, lwm2m, registry and monitor are the rooms behind it, each usable alone.
+    """
+
+    def __init__(
+        self,
+        stream,
+        *,
+        family=codes.LEXI_R10401D,
+        runtime=None,
+        clock=None,
+        ring_size=1024,
+        chunk_size=128,
+        line_size=512,
+        max_servers=8,
+        max_uris=16,
+        urc_mask=7,
+        silence_s=900,
+        reboot_wait_s=15,
+    ):
+        if runtime is None:
+            from .aio import Runtime
+
+            runtime = Runtime()
+        self._runtime = runtime
+        self._tasks = []
+        self.channel = Channel(stream, runtime, clock, ring_size, chunk_size, line_size)
+        self.lwm2m = Lwm2m(self.channel, family)
+        self.registry = Registry(self.channel, runtime, max_servers, max_uris)
+        self.monitor = Monitor(
+            self.channel, self.lwm2m, self.registry, runtime, urc_mask, silence_s, reboot_wait_s
+        )
+        self.channel.on_gap = self.registry.changed.set
+
+    async def start(self, boot_s=30):
+        """Bring the module up and keep the registry true from now on; see Monitor.bring_up()."""
+        if not self._tasks:
+            read = self._runtime.read(self.channel.stream, self.channel.pump)
+            self._tasks.append(self._runtime.start(read))
+        await self.monitor.bring_up(boot_s)
+        if len(self._tasks) == 1:
+            self._tasks.append(self._runtime.start(self.monitor.run()))
+
+    def stop(self):
+        """End the tasks of start(). The module is left as it is."""
+        while self._tasks:
+            self._tasks.pop().cancel()
+
+    async def reboot(self, boot_s=30):
+        """See Monitor.reboot()."""
+        await self.monitor.reboot(boot_s)
+
+    def registered(self, server):
+        """Whether the server is registered, as far as is known."""
+        return self.registry.registered(server)
+
+    async def wait_registered(self, server, timeout_s):
+        """Wait until the server is registered; False when `timeout_s` have passed."""
+        return await self.registry.wait_registered(server, timeout_s)
+
+    def events(self, size=16):
+        """`async for event, server, value in lexi.events()`: see Events."""
+        return Events(self.registry, self._runtime, size)

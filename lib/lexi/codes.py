@@ -1,0 +1,135 @@
+# The state tables of the manual: codes, names, classes, ranges. Data only.
+
+# Classes of a status code: what it says about the registration.
+IDLE = 0  # not registered, nothing under way
+PROGRESS = 1  # the module is working on it
+GOOD = 2
+FAILED = 3  # the module gave up
+UNKNOWN = 4
+
+CLASSES = ("idle", "progress", "good", "failed", "unknown")
+
+NO_CODE = 99  # nothing is known of the server since the last (re)start
+
+# manual: +ULWM2MSTAT <status>, +ULWM2MREG <server_status>; events 0 and 1 share the codes.
+STATUS = {
+    0: ("deregistered", IDLE),  # listed, but not an allowed value of LEXI-R10401D-00B
+    1: ("registration hold", PROGRESS),
+    2: ("registration pending", PROGRESS),
+    3: ("registration success", GOOD),
+    4: ("registration failed", FAILED),
+    5: ("registration update pending", GOOD),
+    6: ("registration update needed", GOOD),
+    7: ("registration full update needed", GOOD),
+    8: ("deregistration needed", PROGRESS),
+    9: ("deregistration pending", PROGRESS),
+    10: ("bootstrap hold off", PROGRESS),
+    11: ("bootstrap initiated", PROGRESS),
+    12: ("bootstrap pending", PROGRESS),
+    13: ("bootstrap finishing", PROGRESS),
+    14: ("bootstrap finished", PROGRESS),
+    15: ("bootstrap failing", FAILED),
+    16: ("bootstrap failed", FAILED),
+    19: ("bootstrap retrying", PROGRESS),
+}
+
+# The server holds a registration while the module is in one of these.
+REGISTERED = (3, 5, 6, 7)
+
+# manual: +ULWM2MSTAT <event>
+BOOTSTRAP = 0
+REGISTRATION = 1
+TIMER = 2
+NOTIFICATION = 3
+CLIENT = 4
+INIT = 5
+CONNECTION = 6
+
+EVENTS = (
+    "bootstrap status",
+    "registration status",
+    "time to update",
+    "notification",
+    "client status",
+    "client initialization",
+    "server connection",
+)
+
+# manual: +ULWM2MSTAT <client_status>; LEXI-R10401D-00B reports only 7
+CLIENT_STATUS = (
+    "initial",
+    "bootstrap required",
+    "bootstrapping",
+    "registration required",
+    "registering",
+    "ready",
+    "command mode only",
+    "client shut down",
+)
+
+# manual: +ULWM2MSTAT <client_init_status>
+INIT_STATUS = {
+    1: "initialization started",
+    2: "initialization finished",
+    3: "aborted: production mode",
+    4: "initialization failed",
+}
+INIT_STARTED = 1
+
+# manual: +ULWM2MSTAT <server_connection_status>; "idle" and "restored" are called suspended and
+# resumed in its syntax table
+CONNECTION_STATUS = ("created", "idle", "restored", "closed")
+
+# manual: +ULWM2M <activation_mode>
+MODE_ENABLED = 0
+MODE_DISABLED = 1
+MODE_RESET = 2
+MODE_INHIBITED = 3
+
+# A module family is one table. Ranges are (lowest, highest).
+LEXI_R10401D = {
+    "name": "LEXI-R10401D",
+    # manual: +ULWM2MSTAT <verbosity_mask>; None for a family without one
+    "urc_mask": (1, 7),
+    # manual: +ULWM2M, LEXI-R10401D-00B allowed values (4 is listed, but not allowed)
+    "modes": (0, 1, 2, 3),
+    # manual: +ULWM2MREG <server_id>; 0 would force a bootstrap, but is not supported
+    "server_id": (1, 65535),
+    # manual: +ULWM2MCONFIG, parameters in their order on the line
+    "config": (
+        ("server_id", 1, 65535),
+        ("bootstrap_on_failure", 0, 1),
+        ("pdn_ip_type", 1, 3),
+        ("cid", 1, 8),
+        ("usec_psk", 0, 1),
+        ("reg_update_boot", 0, 1),
+        ("dtls_session_resumption", 0, 1),
+        ("full_registration_after_fota", 0, 1),
+        ("dtls_nat_timer_s", 0, 86400),
+        ("reg_upd_at_psm_exit", 0, 1),
+        ("reg_upd_after_dtls_handshake", 0, 2),
+        ("server_disabled", 0, 1),
+    ),
+    # manual: "Response time" 65, unit not printed; the others give none (module.md 4.9)
+    "timeout_ms": 70000,
+}
+
+
+def status_name(code):
+    """Name of a status code for people; "unknown (18)" for one the manual does not list."""
+    if code in STATUS:
+        return STATUS[code][0]
+    return "not known yet" if code == NO_CODE else "unknown (%d)" % code
+
+
+def status_class(code):
+    """Class of a status code: IDLE, PROGRESS, GOOD, FAILED or UNKNOWN."""
+    return STATUS[code][1] if code in STATUS else UNKNOWN
+
+
+def name(table, code):
+    """Name of `code` in CLIENT_STATUS, INIT_STATUS, CONNECTION_STATUS or EVENTS, for people."""
+    try:
+        return table[code]
+    except (IndexError, KeyError):
+        return "unknown (%d)" % code

@@ -1,0 +1,267 @@
+# The four LwM2M commands of the manual, typed: +ULWM2MSTAT, +ULWM2M, +ULWM2MREG, +ULWM2MCONFIG.
+#
+# Everything is checked before it is sent. What erases or disables for good says so in its name,
+# and nothing here is sent without being asked for. URCs are decoded in registry.py.
+
+from micropython import const
+
+from . import codes
+from .errors import AtError, LexiError
+
+_MAX_SERVERS = const(64)  # a longer range in a test answer is not a list of servers
+
+
+def _check(name, value, lowest, highest):
+    if not isinstance(value, int) or not lowest <= value <= highest:
+        raise ValueError("%s: %r, expected %d..%d" % (name, value, lowest, highest))
+    return int(value)
+
+
+def parse_limits(rest):
+    """Parse a test answer such as b"(1-65535),(0,1)" into a list, one entry per parameter.
+
+    An entry is a tuple of (lowest, highest) pairs: ((1, 65535),) or ((0, 0), (1, 1)).
+    Raises LexiError for anything else.
+    """
+    limits = []
+    try:
+        for part in rest.decode().replace(" ", "").lstrip("(").split("("):
+            body, closed, after = part.partition(")")
+            if not closed or after not in ("", ","):
+                raise ValueError
+            pairs = []
+            for item in body.split(","):
+                lowest, _, highest = item.partition("-")
+                pairs.append((int(lowest), int(highest or lowest)))
+            limits.append(tuple(pairs))
+    except ValueError:
+        raise LexiError("test answer: %r, expected lists such as (0-7),(0,1)" % rest)
+    return limits
+
+
+def allows(limits, value):
+    """Whether one entry of parse_limits() contains `value`."""
+    return any(lowest <= value <= highest for lowest, highest in limits)
+
+
+class ServerConfig:
+    """One row of +ULWM2MCONFIG. Fields are attributes, named in the family's "config" table.
+
+    On LEXI-R10401D-00B only server_disabled takes effect (manual, notes to +ULWM2MCONFIG).
+    """
+
+    def __init__(self, family, values):
+        self._names = [field[0] for field in family["config"]]
+        self.values = list(values)
+
+    def __getattr__(self, name):
+        if name[0] != "_" and name in self._names:
+            return self.values[self._names.index(name)]
+        raise AttributeError(name)
+
+    def __repr__(self):
+        return "ServerConfig(%s)" % ", ".join(
+            "%s=%d" % pair for pair in zip(self._names, self.values)
+        )
+
+
+class Lwm2m:
+    """The module's LwM2M client, command by command. All methods are coroutines.
+
+    They raise ValueError before anything is sent, and what Channel.command() raises.
+    """
+
+    def __init__(self, channel, family=codes.LEXI_R10401D):
+        self.channel = channel
+        self.family = family
+
+    async def _set(self, text, *args):
+        await self.channel.command(text, args=args, timeout_ms=self.family["timeout_ms"])
+
+    async def _read(self, name, on_info, accept=None):
+        await self.channel.command(
+            "AT%s?" % name,
+            name + ":",
+            accept=accept,
+            on_info=on_info,
+            timeout_ms=self.family["timeout_ms"],
+        )
+
+    async def _test(self, name):
+        lines = await self.channel.command(
+            "AT%s=?" % name,
+            name + ":",
+            accept=_is_test_answer,
+            timeout_ms=self.family["timeout_ms"],
+        )
+        if len(lines) != 1:
+            raise LexiError("AT%s=?: %d lines of answer, expected 1" % (name, len(lines)))
+        return parse_limits(lines[0])
+
+    # +ULWM2MSTAT
+
+    async def set_urcs(self, enabled, mask=None):
+        """AT+ULWM2MSTAT=: switch the status URCs on or off.
+
+        mask: bit 0 events 0-4, bit 1 event 5, bit 2 event 6; None leaves it out.
+        """
+        args = [1 if enabled else 0]
+        if mask is not None:
+            if self.family["urc_mask"] is None:
+                raise ValueError("mask: %r, %s has none" % (mask, self.family["name"]))
+            args.append(_check("mask", mask, *self.family["urc_mask"]))
+        await self._set("AT+ULWM2MSTAT=", *args)
+
+    async def urcs(self):
+        """AT+ULWM2MSTAT?: return (enabled, mask); None when the answer was lost."""
+        has_mask = self.family["urc_mask"] is not None
+        answer = []
+
+        def accept(line):
+            # The same prefix is a URC, unless it has exactly this shape (module.md 4.6): events
+            # 0-3 and 6 have three fields and more, and events 4 and 5 start with 4 or 5.
+            if len(line) != (2 if has_mask else 1) or line.int(0) not in (0, 1):
+                return False
+            return not has_mask or 1 <= line.int(1, 0) <= 7
+
+        def on_info(line):
+            answer[:] = [line.int(0), line.int(1)]
+
+        await self._read("+ULWM2MSTAT", on_info, accept)
+        return tuple(answer) or None
+
+    async def urc_limits(self):
+        """AT+ULWM2MSTAT=?: see parse_limits()."""
+        return await self._test("+ULWM2MSTAT")
+
+    # +ULWM2M
+
+    async def mode(self):
+        """AT+ULWM2M?: the activation mode, or None when the module did not say.
+
+        What is printed after mode 2 or 3 is not documented.
+        """
+        answer = []
+        await self._read("+ULWM2M", lambda line: answer.append(line.int(0)))
+        return answer[0] if answer else None
+
+    async def mode_limits(self):
+        """AT+ULWM2M=?: see parse_limits(). Printed (0-2) although 3 is allowed: not relied on."""
+        return await self._test("+ULWM2M")
+
+    async def enable(self):
+        """AT+ULWM2M=0: enable the client for good; return whether that needs a reboot.
+
+        True when it was off by mode 1 in NVM, or when its mode is unknown: then nothing happens
+        until the module was restarted (AT+CFUN=16). To undo inhibit() use resume().
+        """
+        mode = await self.mode()
+        await self._set("AT+ULWM2M=", codes.MODE_ENABLED)
+        return mode not in (codes.MODE_ENABLED, codes.MODE_INHIBITED)
+
+    async def inhibit(self):
+        """AT+ULWM2M=3: stop all traffic with the servers at once, until resume() or a reboot."""
+        await self._set("AT+ULWM2M=", codes.MODE_INHIBITED)
+
+    async def resume(self):
+        """AT+ULWM2M=0 after inhibit(): traffic goes on at once."""
+        await self._set("AT+ULWM2M=", codes.MODE_ENABLED)
+
+    async def disable_for_good(self):
+        """AT+ULWM2M=1,1: stop the client, also after reboots. No LwM2M, no FOTA, until enable().
+
+        The manual says both that mode 1 is saved and that <nvm_saved> defaults to not saving: it
+        is asked for, and left out where the module refuses it. Check with mode() after a reboot.
+        """
+        try:
+            await self._set("AT+ULWM2M=", codes.MODE_DISABLED, 1)
+        except AtError:
+            await self._set("AT+ULWM2M=", codes.MODE_DISABLED)
+
+    async def erase_objects_and_psk(self):
+        """AT+ULWM2M=2: stop the client; erase its objects, pre-shared key and internal status."""
+        await self._set("AT+ULWM2M=", codes.MODE_RESET)
+
+    # +ULWM2MREG
+
+    async def register(self, server):
+        """AT+ULWM2MREG=: schedule a registration. Its result is a URC, not this command's OK."""
+        await self._set("AT+ULWM2MREG=", _check("server", server, *self.family["server_id"]))
+
+    async def registrations(self):
+        """AT+ULWM2MREG?: list of (server, status code, seconds to the next update or None).
+
+        The seconds mean something only where the code is one of codes.REGISTERED.
+        """
+        found = []
+
+        def on_info(line):
+            if line.int(0) is None or line.int(1) is None:
+                self.channel.malformed += 1
+            else:
+                found.append((line.int(0), line.int(1), line.int(2)))
+
+        await self._read("+ULWM2MREG", on_info)
+        return found
+
+    async def servers(self):
+        """AT+ULWM2MREG=?: the short server IDs the module knows, without the 0 it also prints."""
+        ids = []
+        for entry in await self._test("+ULWM2MREG"):
+            for lowest, highest in entry:
+                if highest - lowest >= _MAX_SERVERS:
+                    raise LexiError("AT+ULWM2MREG=?: %d-%d is no list" % (lowest, highest))
+                ids.extend(range(max(lowest, 1), highest + 1))
+        return ids
+
+    # +ULWM2MCONFIG
+
+    async def configs(self):
+        """AT+ULWM2MCONFIG?: list of ServerConfig, one per server."""
+        rows = []
+        count = len(self.family["config"])
+
+        def on_info(line):
+            values = [line.int(i) for i in range(count)]
+            if None in values:
+                self.channel.malformed += 1
+            else:
+                rows.append(ServerConfig(self.family, values))
+
+        await self._read("+ULWM2MCONFIG", on_info)
+        return rows
+
+    async def set_config(self, values):
+        """AT+ULWM2MCONFIG=: write one whole row, given in the order of the family's table."""
+        table = self.family["config"]
+        if len(values) != len(table):
+            raise ValueError("values: %d of them, expected %d" % (len(values), len(table)))
+        args = [_check(field[0], v, field[1], field[2]) for field, v in zip(table, values)]
+        await self._set("AT+ULWM2MCONFIG=", *args)
+
+    async def change_config(self, server, **fields):
+        """Change some fields of a server's row and keep the others: read, modify, write.
+
+        Raises ValueError for a field or server that does not exist. Returns the new row.
+        """
+        table = self.family["config"]
+        names = [field[0] for field in table]
+        for name, value in fields.items():
+            if name == "server_id" or name not in names:
+                raise ValueError("%s: no such field, expected one of %s" % (name, names[1:]))
+            _check(name, value, *table[names.index(name)][1:])
+        for row in await self.configs():
+            if row.server_id == server:
+                for name, value in fields.items():
+                    row.values[names.index(name)] = value
+                await self.set_config(row.values)
+                return row
+        raise ValueError("server: %r has no row in +ULWM2MCONFIG" % server)
+
+    async def config_limits(self):
+        """AT+ULWM2MCONFIG=?: see parse_limits()."""
+        return await self._test("+ULWM2MCONFIG")
+
+
+def _is_test_answer(line):
+    return line.rest()[:1] == b"("
