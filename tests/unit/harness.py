@@ -1,0 +1,210 @@
+# What the unit tests share: a scripted module on a fake stream, a fake clock, and both ways to
+# run coroutines on them, so that no test sleeps. Import it before anything of lexi: with
+# LEXI_SCAN=bytecode in the environment it hides the machine code, and the twin is tested.
+
+import asyncio
+import gc
+import io
+import os
+import sys
+
+import micropython
+
+if os.getenv("LEXI_SCAN") == "bytecode":
+    sys.modules["lexi._native"] = None
+
+from lexi import Lexi, _machine, blocking
+from lexi.aio import Runtime as AioRuntime
+
+EXPECT_NATIVE = os.getenv("LEXI_SCAN") != "bytecode"
+
+_POLL = 3  # MP_STREAM_POLL
+_POLLIN = 1
+_POLLOUT = 4
+
+
+class FakeTicks:
+    """Stands for time.ticks_ms: `ms` moves only when a test, or a wait, moves it."""
+
+    def __init__(self, ms=1000):
+        self.ms = ms
+
+    def __call__(self):
+        return self.ms & 0x3FFFFFFF
+
+
+class FakeStream(io.IOBase):
+    """A UART whose other end is a script.
+
+    answers: {command as bytes: bytes to send, or a list of them used one by one, or a function
+    of the command}. A command without an entry gets `default`. send(data, after_ms) puts bytes
+    on the line later. `commands` lists the command lines received, `sent_ms` when each ended,
+    `written` every byte; with `payload_size` set, so many bytes are taken as data (`payload`).
+    """
+
+    def __init__(self, ticks=None, answers=None, default=b"\r\nOK\r\n"):
+        self.ticks = ticks or FakeTicks()
+        self.answers = answers or {}
+        self.default = default
+        self.commands = []
+        self.sent_ms = []
+        self.written = b""
+        self.payload = b""
+        self.payload_size = 0
+        self.piece = None  # readinto() gives at most so many bytes
+        self.spurious = 0  # so many times readinto() says None although poll said readable
+        self._line = b""
+        self._now = b""
+        self._later = []  # [ms, data]
+
+    def send(self, data, after_ms=0):
+        self._later.append([self.ticks.ms + after_ms, data])
+        self._later.sort(key=lambda item: item[0])
+
+    def due(self):
+        """Milliseconds until there is something to read; None when nothing is scheduled."""
+        self._arrive()
+        if self._now or self.spurious:
+            return 0
+        return self._later[0][0] - self.ticks.ms if self._later else None
+
+    def _arrive(self):
+        while self._later and self._later[0][0] <= self.ticks.ms:
+            self._now += self._later.pop(0)[1]
+
+    def readinto(self, buf, n=None):
+        self._arrive()
+        if self.spurious:
+            self.spurious -= 1
+            return None
+        n = min(len(buf), len(self._now), self.piece or len(buf))
+        if n == 0:
+            return None
+        buf[:n] = self._now[:n]
+        self._now = self._now[n:]
+        return n
+
+    def write(self, data):
+        data = bytes(data)
+        self.written += data
+        for i in range(len(data)):
+            if self.payload_size:
+                self.payload += data[i : i + 1]
+                self.payload_size -= 1
+                if not self.payload_size:
+                    self._answer(b"payload")
+            elif data[i] == 13:
+                line, self._line = self._line, b""
+                self.commands.append(line)
+                self.sent_ms.append(self.ticks.ms)
+                self._answer(line)
+            else:
+                self._line += data[i : i + 1]
+        return len(data)
+
+    def _answer(self, line):
+        answer = self.answers.get(line, self.default)
+        if isinstance(answer, list):
+            answer = answer.pop(0) if answer else self.default
+        if callable(answer):
+            answer = answer(line)
+        if answer:
+            self.send(answer)
+
+    def ioctl(self, request, arg):
+        if request == _POLL:
+            return (_POLLIN if self.due() == 0 else 0) | (arg & _POLLOUT)
+        return 0
+
+
+class FakeRuntime(blocking.Runtime):
+    """blocking.Runtime on the fake clock: waiting moves the clock to the next byte."""
+
+    def __init__(self, stream):
+        super().__init__(stream, stream.ticks)
+        self._stream = stream
+
+    def poll(self, pump, ms):
+        due = self._stream.due()
+        if due is None or due > ms:
+            self._stream.ticks.ms += ms
+        else:
+            self._stream.ticks.ms += due
+            if not pump():
+                self._stream.ticks.ms += 10
+
+
+def make_lexi(stream, **options):
+    """A blocking Lexi on a FakeStream and its clock."""
+    from lexi import Clock
+
+    return blocking.Lexi(stream, runtime=FakeRuntime(stream), clock=Clock(stream.ticks), **options)
+
+
+class _FakeIOQueue:
+    # Replaces asyncio's: a task that waits for a FakeStream is woken when bytes are due, and
+    # when nobody can run the clock moves on.
+    def __init__(self, stream):
+        self._stream = stream
+        self._reader = None
+
+    def queue_read(self, s):
+        self._reader = asyncio.core.cur_task
+        asyncio.core.cur_task.data = self
+
+    def queue_write(self, s):
+        raise NotImplementedError
+
+    def remove(self, task):
+        if self._reader is task:
+            self._reader = None
+
+    def wait_io_event(self, dt):
+        due = self._stream.due() if self._reader else None
+        if due is not None and (dt < 0 or due <= dt):
+            self._stream.ticks.ms += due
+            asyncio.core._task_queue.push(self._reader)
+            self._reader = None
+        elif dt < 0:
+            raise RuntimeError("deadlock: every task waits and nothing is scheduled")
+        else:
+            self._stream.ticks.ms += dt
+
+
+def run_asyncio(coro, stream):
+    """asyncio.run() on the clock of a FakeStream: no real time passes."""
+    core = asyncio.core
+    asyncio.new_event_loop()
+    saved = core.ticks, core._io_queue
+    core.ticks = stream.ticks
+    core._io_queue = _FakeIOQueue(stream)
+    try:
+        return core.run_until_complete(core.create_task(coro))
+    finally:
+        core.ticks, core._io_queue = saved
+        asyncio.new_event_loop()
+
+
+def make_aio_lexi(stream, **options):
+    """An asyncio Lexi on a FakeStream and its clock; run it with run_asyncio()."""
+    from lexi import Clock
+
+    return Lexi(stream, runtime=AioRuntime(), clock=Clock(stream.ticks), **options)
+
+
+def without_heap(fn, *args):
+    """Call fn(*args) with the heap locked: MemoryError if it allocates a single byte."""
+    gc.collect()
+    micropython.heap_lock()
+    try:
+        return fn(*args)
+    finally:
+        micropython.heap_unlock()
+
+
+def pieces(data):
+    """Every way to cut `data` in two, and byte by byte: lists of parts."""
+    yield [data]
+    yield [data[i : i + 1] for i in range(len(data))]
+    for i in range(1, len(data)):
+        yield [data[:i], data[i:]]
