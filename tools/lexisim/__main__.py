@@ -1,0 +1,203 @@
+"""Command line of the simulated module. See `python -m lexisim --help`."""
+
+import argparse
+import sys
+
+from . import config as options
+from .control import VERBS
+from .log import Log
+from .module import Module
+from .nvm import Nvm, NvmError
+from .scenario import ScenarioError, parse_scenario
+from .server import Simulator
+
+_USAGE_ERROR = 2
+
+_EPILOG = """\
+On start one line per port is printed (pty PATH, tcp HOST:PORT, control HOST:PORT), then: ready
+The speed-up divides all times of the module, its network, its servers and the scenario, and
+the widths of PWR_ON and RESET_N; baud rate and the 20 ms a host must wait stay real.
+
+scenario file: one step per line, # begins a comment
+  <time_s> <verb> [arguments]     seconds of module time after the start
+  +<time_s> <verb> [arguments]    after the step above
+
+verbs, in a scenario and on the control port (which answers "ok" or "error: why"; it also knows
+"state", answered with one line of JSON, and "help"):
+"""
+
+
+def _checked(convert):
+    """Make argparse show the text of a ValueError."""
+
+    def check(text):
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return check
+
+
+def _of_config(name):
+    return _checked(lambda text: options.convert(options.Config, name, text))
+
+
+def _setting(text):
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"expected name=value, got {text!r}")
+    return name, options.convert(options.Config, name, value)
+
+
+def _port_number(text):
+    if not text.isdigit() or int(text) > 65535:
+        raise ValueError(f"expected a port number 0-65535, got {text!r}")
+    return int(text)
+
+
+def _positive_s(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ValueError(f"expected a number of seconds above 0, got {text!r}")
+    return value
+
+
+def build_parser():
+    """Return the argument parser."""
+    verbs = "\n".join(f"  {verb.usage}\n      {verb.text}" for verb in VERBS.values())
+    parser = argparse.ArgumentParser(
+        prog="python -m lexisim",
+        description="A simulated LEXI-R10 cellular module on a pty and on TCP.",
+        epilog=_EPILOG + verbs,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--pty", action="store_true", help="UART on a pty (the default without --tcp)")
+    add("--link", metavar="PATH", help="symbolic link to the pty")
+    add("--tcp", metavar="PORT", type=_checked(_port_number), help="UART on TCP; 0: any port")
+    add("--control", metavar="PORT", type=_checked(_port_number), help="control port; 0: any")
+    add("--scenario", metavar="FILE", help="play this scenario")
+    add("--nvm", metavar="FILE", help="keep the NVM in this file (default: in memory)")
+    add("--log", metavar="FILE", help="log every byte; - is standard error")
+    add("--speed", metavar="X", type=_of_config("speed"), help="module seconds per real second")
+    add("--baud", metavar="N", type=_of_config("baud"), help="bits per second; 0: unpaced")
+    add("--mno", metavar="N", type=_of_config("mno"), help="MNO profile (3: Verizon)")
+    add("--mode", metavar="0|1", type=int, choices=(0, 1), help="factory activation mode")
+    add("--seed", metavar="N", type=_of_config("seed"), help="seed of noise and jitter")
+    add(
+        "--wide",
+        action="store_true",
+        default=None,
+        help="also emit codes that the manual lists but does not allow",
+    )
+    add("--powered-off", action="store_true", default=None, help="start switched off")
+    add(
+        "--server",
+        metavar="ID[:option=value...]",
+        action="append",
+        type=_checked(options.parse_server),
+        help="an LwM2M server; repeatable (default: 721)",
+    )
+    add(
+        "--notify",
+        metavar="[ID:]URI=period_s",
+        action="append",
+        type=_checked(options.parse_notify),
+        help="a notification every period_s; repeatable",
+    )
+    add(
+        "--set",
+        metavar="name=value",
+        action="append",
+        default=[],
+        type=_checked(_setting),
+        help="any other option; see --options",
+    )
+    add("--options", action="store_true", help="list all options with defaults and sources")
+    add("--duration", metavar="S", type=_checked(_positive_s), help="end after S real seconds")
+    return parser
+
+
+def make_config(arguments):
+    """Return the Config the arguments ask for. Raises ValueError."""
+    config = options.Config()
+    for name, value in arguments.set:
+        setattr(config, name, value)
+    direct = ("speed", "baud", "mno", "seed", "wide", "powered_off")
+    for name in direct:
+        value = getattr(arguments, name)
+        if value is not None:
+            setattr(config, name, value)
+    if arguments.mode is not None:
+        config.factory_mode = arguments.mode
+    if arguments.server:
+        config.servers = arguments.server
+    config.notifications = arguments.notify or []
+    config.check()
+    return config
+
+
+def _read_scenario(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return parse_scenario(file.read(), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"scenario {path}: {error}") from None
+
+
+def _open_log(path):
+    if path is None:
+        return None
+    return sys.stderr if path == "-" else open(path, "w", encoding="ascii", buffering=1)
+
+
+def _run(arguments):
+    config = make_config(arguments)
+    steps = _read_scenario(arguments.scenario) if arguments.scenario else []
+    nvm = Nvm(arguments.nvm)
+    log_file = _open_log(arguments.log)
+    log = Log(log_file.write if log_file else None, config.speed)
+    simulator = Simulator(Module(config, nvm, log))
+    try:
+        _announce(simulator, arguments)
+        simulator.start(steps)
+        print("ready", flush=True)
+        simulator.run(arguments.duration)
+    finally:
+        simulator.close()
+        if log_file not in (None, sys.stderr):
+            log_file.close()
+
+
+def _announce(simulator, arguments):
+    """Open the ports and print where they are."""
+    if arguments.pty or arguments.link or arguments.tcp is None:
+        print(f"pty {simulator.open_pty(arguments.link)}", flush=True)
+    if arguments.tcp is not None:
+        print(f"tcp 127.0.0.1:{simulator.open_tcp(arguments.tcp)}", flush=True)
+    if arguments.control is not None:
+        print(f"control 127.0.0.1:{simulator.open_control(arguments.control)}", flush=True)
+
+
+def main(argv=None):
+    """Run the command line; returns the exit status."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.options:
+        print("\n".join(options.describe_options()))
+        return 0
+    try:
+        _run(arguments)
+    except (ValueError, OSError, NvmError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return _USAGE_ERROR
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

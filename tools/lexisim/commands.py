@@ -1,0 +1,229 @@
+"""The AT commands that are not LwM2M: basic ones, identity, errors, SIM, radio, power.
+
+A handler takes (module, text) and returns a Reply or raises CommandError. `TABLE` maps a name
+and form to its handler; the LwM2M commands add theirs in `lwm2m_commands.py`.
+"""
+
+from . import codes, network
+from .at import EXECUTE, READ, SET, TEST, CommandError, Number, numbers, parameters
+from .port import Reply
+
+_CFUN_SUPPORTED = (0, 1, 4, 10, 11, 15, 16, 19)
+_CFUN_TEST = "+CFUN: (0,1,4,10,11,15,16,19),(0-1)"  # published LEXI-R10 manual
+_CFUN_FAST_OFF = (10, 11)
+_CFUN_REBOOT = (15, 16)
+_CEREG_LEVELS = 5  # 3GPP TS 27.007
+
+
+def values(module, text, declared, required=1):
+    """Return the numeric parameters of a set command; CommandError if one is wrong."""
+    return numbers(text, declared, required, module.config.cme_bad_parameter)
+
+
+def fixed(text):
+    """Return a handler that always answers `text` and OK."""
+    return lambda module, _: Reply((text,))
+
+
+def from_config(name, prefix=""):
+    """Return a handler that answers a config field and OK."""
+    return lambda module, _: Reply((prefix + str(getattr(module.config, name)),))
+
+
+def accept(module, text):
+    """Answer OK and do nothing."""
+    return Reply()
+
+
+# Basic commands
+
+
+def _switch(module, text, allowed):
+    if text not in allowed:
+        raise CommandError(module.config.cme_bad_parameter)
+    return allowed[text]
+
+
+def _echo(module, text):
+    module.port.echo = _switch(module, text, {"": False, "0": False, "1": True})
+    return Reply()
+
+
+def _verbose(module, text):
+    module.port.verbose = _switch(module, text, {"": False, "0": False, "1": True})
+    return Reply()
+
+
+def _accept_digits(*digits):
+    def handler(module, text):
+        _switch(module, text or "0", dict.fromkeys(digits))
+        return Reply()
+
+    return handler
+
+
+def _restore(module, text):
+    """ATZ and AT&F: echo, result codes and error reports as after a boot."""
+    _switch(module, text or "0", dict.fromkeys("01"))
+    module.port.echo = module.config.echo
+    module.port.verbose = True
+    module.port.cmee = module.config.cmee
+    return Reply()
+
+
+def _identify(module, text):
+    fields = {"": "product", "0": "product", "9": "application_revision"}
+    return Reply((getattr(module.config, _switch(module, text, fields)),))
+
+
+# Error reports
+
+
+def _cmee_set(module, text):
+    (module.port.cmee,) = values(module, text, [Number("n", 0, 2)])
+    return Reply()
+
+
+def _cmee_read(module, _):
+    return Reply((f"+CMEE: {module.port.cmee}",))
+
+
+# SIM
+
+
+def _cpin_read(module, _):
+    return Reply((f"+CPIN: {module.network.sim}",))
+
+
+def _cpin_set(module, text):
+    sim = module.network.sim
+    if sim == network.SIM_READY:
+        raise CommandError(codes.CME_NOT_ALLOWED)
+    if sim == network.SIM_PUK:
+        raise CommandError(codes.CME_PUK_REQUIRED)
+    try:
+        ((pin, _),) = parameters(text)
+    except ValueError:
+        raise CommandError(module.config.cme_bad_parameter) from None
+    if not (pin.isdigit() and 4 <= len(pin) <= 8):
+        raise CommandError(module.config.cme_bad_parameter)
+    if not module.network.enter_pin(pin):
+        raise CommandError(codes.CME_INCORRECT_PASSWORD)
+    return Reply()
+
+
+# Radio and network
+
+
+def _cfun_set(module, text):
+    fun, reset = values(module, text, [Number("fun", 0, 127), Number("rst", 0, 1)])
+    if fun not in _CFUN_SUPPORTED:
+        raise CommandError(module.config.cme_bad_parameter)
+    if fun in _CFUN_FAST_OFF:
+        return Reply(after=lambda: _fast_shutdown(module))
+    if fun not in _CFUN_REBOOT:
+        module.network.set_cfun(fun)
+        if not reset:
+            return Reply()
+    return Reply(after=lambda: module.reboot_soon(f"AT+CFUN={fun}"))
+
+
+def _fast_shutdown(module):
+    module.port.urc("+UUFASTSHUTDOWN: 0")
+    module.power_off("AT+CFUN")
+
+
+def _cfun_read(module, _):
+    return Reply((f"+CFUN: {module.network.cfun}",))
+
+
+def _cereg_set(module, text):
+    (module.network.cereg_urc,) = values(module, text, [Number("n", 0, _CEREG_LEVELS)])
+    return Reply()
+
+
+def _cereg_read(module, _):
+    level = module.network.cereg_urc
+    return Reply((f"+CEREG: {level},{module.network.cereg_fields(level)}",))
+
+
+def _cops_set(module, text):
+    """Automatic (0) and deregister (2) only."""
+    (mode,) = values(module, text, [Number("mode", 0, 2)])
+    if mode == 1:
+        raise CommandError(module.config.cme_bad_parameter)
+    module.network.want_operator(mode == 0)
+    return Reply()
+
+
+def _cops_read(module, _):
+    return Reply((f"+COPS: {0 if module.network.operator_wanted else 2}",))
+
+
+def _cgact_read(module, _):
+    return Reply((f"+CGACT: 1,{int(module.network.attached)}",))
+
+
+def _cgpaddr(module, _):
+    return Reply(('+CGPADDR: 1,"10.0.0.2"' if module.network.attached else "+CGPADDR: 1",))
+
+
+# Power
+
+
+def _upsv_set(module, text):
+    """UART power saving: stored and read back; the port of the simulator never sleeps."""
+    declared = [Number("mode", 0, 5), Number("timeout_ms", 0, 999999), Number("max_sleep", 0, 4)]
+    module.upsv = [value for value in values(module, text, declared) if value is not None]
+    return Reply()
+
+
+def _upsv_read(module, _):
+    return Reply(("+UPSV: " + ",".join(map(str, module.upsv)),))
+
+
+def _power_off(module, _):
+    return Reply(after=lambda: module.power_off("AT+CPWROFF"))
+
+
+TABLE = {
+    ("E", EXECUTE): _echo,
+    ("V", EXECUTE): _verbose,
+    ("Q", EXECUTE): _accept_digits("0"),
+    ("Z", EXECUTE): _restore,
+    ("&F", EXECUTE): _restore,
+    ("&C", EXECUTE): _accept_digits("0", "1"),
+    ("&D", EXECUTE): _accept_digits("0", "1", "2"),
+    ("&K", EXECUTE): _accept_digits("0", "3"),
+    ("I", EXECUTE): _identify,
+    ("+CGMI", EXECUTE): from_config("manufacturer"),
+    ("+CGMI", TEST): accept,
+    ("+CGMM", EXECUTE): from_config("model"),
+    ("+CGMM", TEST): accept,
+    ("+CGMR", EXECUTE): from_config("revision"),
+    ("+CGMR", TEST): accept,
+    ("+CGSN", EXECUTE): from_config("imei"),
+    ("+CGSN", TEST): accept,
+    ("+CMEE", SET): _cmee_set,
+    ("+CMEE", READ): _cmee_read,
+    ("+CMEE", TEST): fixed("+CMEE: (0-2)"),
+    ("+CPIN", SET): _cpin_set,
+    ("+CPIN", READ): _cpin_read,
+    ("+CPIN", TEST): accept,
+    ("+CFUN", SET): _cfun_set,
+    ("+CFUN", READ): _cfun_read,
+    ("+CFUN", TEST): fixed(_CFUN_TEST),
+    ("+CEREG", SET): _cereg_set,
+    ("+CEREG", READ): _cereg_read,
+    ("+CEREG", TEST): fixed(f"+CEREG: (0-{_CEREG_LEVELS})"),
+    ("+COPS", SET): _cops_set,
+    ("+COPS", READ): _cops_read,
+    ("+CGACT", READ): _cgact_read,
+    ("+CGPADDR", EXECUTE): _cgpaddr,
+    ("+CGPADDR", SET): _cgpaddr,
+    ("+CGEREP", SET): accept,
+    ("+UPSV", SET): _upsv_set,
+    ("+UPSV", READ): _upsv_read,
+    ("+UMNOPROF", READ): from_config("mno", "+UMNOPROF: "),
+    ("+CPWROFF", EXECUTE): _power_off,
+}

@@ -1,0 +1,322 @@
+"""The verbs of a scenario file and of the control port: one table, one parser.
+
+A verb's parser takes the words after it and returns what to do to the module. It raises
+VerbError when the words make no sense, so a scenario is checked before it is played.
+"""
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+
+from . import at, codes
+from .port import Forced
+
+_REACH = ("up", "down", "reject")
+
+
+class VerbError(ValueError):
+    """A verb line makes no sense; the text says what was expected."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """How a verb is written, what it does, and its parser (words, raw text after the verb)."""
+
+    usage: str
+    text: str
+    parse: object
+
+
+def _need(condition, usage):
+    if not condition:
+        raise VerbError(f"expected: {usage}")
+
+
+def _number(word, usage, low=0.0):
+    try:
+        value = float(word)
+    except ValueError:
+        raise VerbError(f"{word!r} is not a number; expected: {usage}") from None
+    _need(low <= value < float("inf"), usage)
+    return value
+
+
+def _whole(word, usage, low=0):
+    _need(re.fullmatch(r"[0-9]{1,9}", word) and int(word) >= low, usage)
+    return int(word)
+
+
+def _hex(word, usage):
+    try:
+        data = bytes.fromhex(word.removeprefix("0x"))
+    except ValueError:
+        raise VerbError(f"{word!r} is not hexadecimal; expected: {usage}") from None
+    _need(data, usage)
+    return data
+
+
+def _server(module, server_id):
+    """Return the client's account; it has none while the module is off or after a reset."""
+    server = module.client.servers.get(server_id)
+    if server is None:
+        raise VerbError(f"there is no server {server_id} in the client now")
+    return server
+
+
+def _remote(module, server_id):
+    """Return the far end, which exists whatever the module does."""
+    remote = module.client.remotes.get(server_id)
+    if remote is None:
+        raise VerbError(f"there is no server {server_id}")
+    return remote
+
+
+# Parsers: (words, rest, usage) -> action(module)
+
+
+def _lose(words, rest, usage):
+    _need(len(words) in (1, 2) and words[1:] in ([], ["now"]), usage)
+    server_id = _whole(words[0], usage)
+
+    def action(module):
+        _remote(module, server_id).lost = True
+        if len(words) == 2:
+            _server(module, server_id).update_now()
+
+    return action
+
+
+def _reachability(words, rest, usage):
+    _need(len(words) == 2 and words[1] in _REACH, usage)
+    server_id = _whole(words[0], usage)
+
+    def action(module):
+        _remote(module, server_id).reach = words[1]
+        module.client.reach_changed(server_id)
+
+    return action
+
+
+def _status(words, rest, usage):
+    _need(len(words) == 2, usage)
+    server_id, code = _whole(words[0], usage), _whole(words[1], usage)
+    _need(code in codes.STATUS_NAMES, usage)
+    return lambda module: _server(module, server_id).force_code(code)
+
+
+def _notify(words, rest, usage):
+    _need(len(words) == 2 and words[1].startswith("/"), usage)
+    server_id = _whole(words[0], usage)
+    return lambda module: _server(module, server_id).notify(words[1])
+
+
+def _late(words, rest, usage):
+    _need(len(words) in (1, 2), usage)
+    delay_s = _number(words[0], usage)
+    count = _whole(words[1], usage, low=1) if len(words) == 2 else 1
+
+    def action(module):
+        module.port.late_s = delay_s
+        module.port.late_count = count
+
+    return action
+
+
+def _mute(words, rest, usage):
+    _need(len(words) == 1, usage)
+    duration_s = None if words[0] == "forever" else _number(words[0], usage)
+    return lambda module: module.mute(duration_s)
+
+
+def _unmute(words, rest, usage):
+    _need(not words, usage)
+    return lambda module: module.unmute()
+
+
+def _reboot(words, rest, usage):
+    _need(set(words) <= {"silent", "forget"} and len(set(words)) == len(words), usage)
+    silent, forget = "silent" in words, "forget" in words
+
+    def action(module):
+        if not module.powered:
+            raise VerbError("the module is off; use pwr_on")
+        module.boot("spontaneous", silent, forget)
+
+    return action
+
+
+def _noise(words, rest, usage):
+    _need(len(words) == 1, usage)
+    if words[0].isdigit():
+        count = _whole(words[0], usage, low=1)
+        return lambda module: module.send_raw(module.random.randbytes(count))
+    data = _hex(words[0], usage)
+    return lambda module: module.send_raw(data)
+
+
+def _raw(words, rest, usage):
+    data = _hex("".join(words), usage)
+    return lambda module: module.send_raw(data)
+
+
+def _drop(words, rest, usage):
+    _need(len(words) == 1, usage)
+    count = _whole(words[0], usage, low=1)
+    return lambda module: setattr(module.transmitter, "drop_next", count)
+
+
+def _duplicate(words, rest, usage):
+    _need(len(words) == 1, usage)
+    count = _whole(words[0], usage, low=1)
+    return lambda module: setattr(module.transmitter, "duplicate_next", count)
+
+
+def _split(words, rest, usage):
+    _need(len(words) in (1, 2), usage)
+    pieces = _whole(words[0], usage, low=2)
+    pause_s = _number(words[1], usage) if len(words) == 2 else 0.0
+
+    def action(module):
+        module.transmitter.split_next = (pieces, pause_s / module.config.speed)
+
+    return action
+
+
+def _text_of(rest, usage):
+    _need(rest and rest.isascii() and rest.isprintable(), usage)
+    return rest
+
+
+def _urc(words, rest, usage):
+    text = _text_of(rest, usage)
+    return lambda module: module.port.urc(text)
+
+
+def _interject(words, rest, usage):
+    text = _text_of(rest, usage)
+    return lambda module: setattr(module.port, "interject", text)
+
+
+def _answer(words, rest, usage):
+    _need(len(words) >= 2, usage)
+    pattern = at.normalise(words[0]).upper()
+    _need(pattern.startswith("AT"), usage)
+    kind, values = words[1], words[2:]
+    parsers = {"error": _answer_error, "ok": _answer_ok, "none": _answer_none}
+    _need(kind in parsers, usage)
+    forced = {"pattern": pattern, **parsers[kind](values, usage)}
+
+    def action(module):
+        module.port.forced.append(Forced(**forced))
+
+    return action
+
+
+def _count_of(words, usage):
+    _need(len(words) <= 1, usage)
+    return _whole(words[0], usage, low=1) if words else 1
+
+
+def _answer_error(values, usage):
+    _need(values, usage)
+    count = _count_of(values[1:], usage)
+    if values[0] == "plain":
+        return {"final": "ERROR", "count": count}
+    return {"cme": _whole(values[0], usage), "count": count}
+
+
+def _answer_ok(values, usage):
+    return {"lines": tuple(values)}
+
+
+def _answer_none(values, usage):
+    return {"final": None, "count": _count_of(values, usage)}
+
+
+def _cereg(words, rest, usage):
+    _need(len(words) == 1, usage)
+    stat = _whole(words[0], usage)
+    return lambda module: module.network.force(stat)
+
+
+def _pin(words, rest, usage):
+    _need(words in (["required"], ["ready"]), usage)
+    return lambda module: module.network.require_pin(words[0] == "required")
+
+
+def _level(pin):
+    def parse(words, rest, usage):
+        _need(words in (["low"], ["high"]), usage)
+        return lambda module: module.pins.set(pin, words[0])
+
+    return parse
+
+
+VERBS = {
+    "lose": Verb(
+        "lose <id> [now]", "the server forgets the registration: the next update fails", _lose
+    ),
+    "server": Verb("server <id> up|down|reject", "how the server answers", _reachability),
+    "status": Verb("status <id> <code>", "force a status code of the manual", _status),
+    "notify": Verb("notify <id> <uri>", "one notification (event 3)", _notify),
+    "late": Verb("late <seconds> [count]", "the next answers take this much longer", _late),
+    "mute": Verb("mute <seconds>|forever", "the AT port is dead (a boot ends it)", _mute),
+    "unmute": Verb("unmute", "end of mute", _unmute),
+    "reboot": Verb(
+        "reboot [silent] [forget]",
+        "restart by itself; silent: no noise, no event 5; forget: URC setting lost",
+        _reboot,
+    ),
+    "noise": Verb("noise <count>|<hex>", "bytes on the wire; only digits: a count", _noise),
+    "raw": Verb("raw <hex>", "these bytes on the wire", _raw),
+    "drop": Verb("drop <n>", "the next n bytes to the host are lost", _drop),
+    "duplicate": Verb("duplicate <n>", "the next n bytes to the host come twice", _duplicate),
+    "split": Verb("split <pieces> [pause_s]", "the next URC comes in pieces", _split),
+    "urc": Verb("urc <text>", "an unsolicited line, deferred like any other", _urc),
+    "interject": Verb(
+        "interject <text>", "a URC between the next answer and its final code", _interject
+    ),
+    "answer": Verb(
+        'answer "<AT line>" error <code>|plain [count] | none [count] | ok ["line" ...]',
+        "force the answer of the next matching line; a final * in it matches any rest",
+        _answer,
+    ),
+    "cereg": Verb("cereg <n>", "force the +CEREG state", _cereg),
+    "pin": Verb("pin required|ready", "the SIM asks for its PIN, or no longer does", _pin),
+    "pwr_on": Verb("pwr_on low|high", "drive PWR_ON", _level("pwr_on")),
+    "reset_n": Verb("reset_n low|high", "drive RESET_N", _level("reset_n")),
+}
+
+
+def parse_verb(line):
+    """Return the action of a verb line, a function of the module. Raises VerbError."""
+    name, _, rest = line.strip().partition(" ")
+    rest = rest.strip()
+    if name not in VERBS:
+        raise VerbError(f"unknown verb {name!r}; one of: {', '.join(VERBS)}")
+    verb = VERBS[name]
+    try:
+        words = shlex.split(rest)
+    except ValueError:
+        raise VerbError(f"unbalanced quote; expected: {verb.usage}") from None
+    return verb.parse(words, rest, verb.usage)
+
+
+def run_verb(module, line):
+    """Run one line of the control port and return its answer, one line of text.
+
+    Any verb of the table answers `ok`; `state` answers JSON; `help` lists the verbs.
+    """
+    line = line.strip()
+    if line == "state":
+        return json.dumps(module.state())
+    if line == "help":
+        return "state; help; " + "; ".join(verb.usage for verb in VERBS.values())
+    try:
+        action = parse_verb(line)
+        module.note(f"control: {line}")
+        action(module)
+    except VerbError as error:
+        return f"error: {error}"
+    return "ok"

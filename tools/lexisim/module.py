@@ -1,0 +1,267 @@
+"""The module as a whole: power, boot, the rooms wired together, and time handed in from outside.
+
+The core does no input or output and reads no clock. A driver calls `receive` when the host
+wrote something, `advance` to let time pass and get the bytes that reached the host, and
+`next_event_s` to know until when it may sleep. All times in these calls are real seconds since
+the module was made; `config.speed` module seconds pass in each.
+"""
+
+import random
+
+from . import commands, lwm2m_commands, uart
+from .client import Client
+from .config import Config
+from .log import Log
+from .network import Network
+from .nvm import Nvm
+from .pins import Pins
+from .port import AtPort
+from .timers import Clock, Timers
+
+OFF = "off"
+BOOTING = "booting"
+ON = "on"
+STOPPING = "stopping"  # on its way to a reboot or to off; answers nothing
+
+
+class Module:
+    """One simulated LEXI-R10. Not thread-safe.
+
+    `module.client`, `.network`, `.port`, `.pins`, `.transmitter` are what the scenario verbs
+    act on; tests may read them.
+    """
+
+    def __init__(self, config=None, nvm=None, log=None):
+        self.config = config if config is not None else Config()
+        self.config.check()
+        self.nvm = nvm if nvm is not None else Nvm()
+        self.log = log if log is not None else Log()
+        self.clock = Clock(self.config.speed)
+        self.world = Timers(self.clock)  # scenario and faults: outlive a reboot
+        self.session = Timers(self.clock)  # what runs in the module: ends with it
+        self.transmitter = uart.Transmitter(self.config.baud, self.log)
+        self.receiver = uart.Receiver(self.config.baud, self.log)
+        self.random = random.Random(self.config.seed)
+        self.upsv = [0]
+        self.boots = 0
+        self.lost_input_bytes = 0
+        self.problems = []  # scenario steps that could not be done
+        self._power = OFF
+        self._ready_at_s = None  # module time when AT began to answer
+        self._unmute_timer = None
+        self.network = Network(self)
+        self.client = Client(self)
+        self.port = AtPort(self, {**commands.TABLE, **lwm2m_commands.TABLE})
+        self.pins = Pins(self)
+        if not self.config.powered_off:
+            self.boot("power on")
+
+    # Driving it
+
+    def receive(self, data, now_s):
+        """The host writes `data` at real time `now_s`."""
+        self._run_until(now_s)
+        if data:
+            self.receiver.feed(data, self.clock.real_s)
+            self._run_until(now_s)
+
+    def advance(self, now_s):
+        """Let time pass until `now_s`; returns the bytes that have reached the host."""
+        self._run_until(now_s)
+        return self.transmitter.take(self.clock.real_s)
+
+    def next_event_s(self):
+        """Return the real time of the next thing that happens by itself, or None."""
+        times = (
+            self.world.next_s(),
+            self.session.next_s(),
+            self.receiver.next_s(),
+            self.transmitter.next_s(),
+        )
+        known = [time_s for time_s in times if time_s is not None]
+        return min(known) if known else None
+
+    def _run_until(self, now_s):
+        while True:
+            sources = (self.world, self.session, self.receiver)
+            due = [source for source in sources if source.due(now_s)]
+            if not due:
+                break
+            source = min(due, key=lambda each: each.next_s())
+            self._set_time(source.next_s())
+            if source is self.receiver:
+                self._byte_arrived(*self.receiver.pop())
+            else:
+                source.run_one()
+        self._set_time(now_s)
+
+    def _set_time(self, now_s):
+        self.clock.real_s = max(self.clock.real_s, now_s)
+        self.transmitter.settle(self.clock.real_s)
+
+    def _byte_arrived(self, start_s, _, byte):
+        if self._power == ON and not self.transmitter.muted:
+            self.port.byte(byte, start_s)
+        else:
+            self.lost_input_bytes += 1
+
+    # Power
+
+    @property
+    def powered(self):
+        """Whether V_INT is high."""
+        return self._power != OFF
+
+    @property
+    def booted(self):
+        """Whether AT answers."""
+        return self._power == ON
+
+    def power_on(self, why):
+        """Switch on."""
+        if not self.powered:
+            self.boot(why)
+
+    def boot(self, why, silent=False, forget=False):
+        """Start, or start again at once. `silent`: no noise, no greeting, no event 5."""
+        self._stop_everything()
+        self.note(f"boot: {why}")
+        self._power = BOOTING
+        self.boots += 1
+        self.port.reset()
+        self.network.boot()
+        self.client.boot(silent, forget)
+        if not silent and self.config.boot_noise:
+            self.session.after(
+                self.config.boot_noise_at_s, lambda: self.send_raw(self.config.boot_noise)
+            )
+        self.session.after(self.config.boot_dead_s, lambda: self._ready(silent))
+
+    def _ready(self, silent):
+        self._power = ON
+        self._ready_at_s = self.clock.module_s
+        self.note("AT answers")
+        if self.config.greeting and not silent:
+            self.port.urc(self.config.greeting)
+        self.network.ready()
+        self.client.ready()
+
+    def reboot_soon(self, why):
+        """Restart after the reboot delay; nothing is answered until then."""
+        self._begin_stopping()
+        self.session.after(self.config.reboot_delay_s, lambda: self.boot(why))
+
+    def power_off(self, why):
+        """Switch off in an orderly way; V_INT stays high until it is done."""
+        if self._power in (OFF, STOPPING):
+            return
+        self.note(f"switching off: {why}")
+        self._begin_stopping()
+        self.session.after(self.config.power_down_s, lambda: self.cut_power(why))
+
+    def cut_power(self, why):
+        """Off at once."""
+        self._stop_everything()
+        self._power = OFF
+        self.client.power_off()
+        self.note(f"off: {why}")
+
+    def _begin_stopping(self):
+        self.session.clear()
+        self._power = STOPPING
+
+    def _stop_everything(self):
+        """What was in flight is lost; a mute module is mute no longer."""
+        self.session.clear()
+        self.transmitter.cut(self.clock.real_s)
+        self.unmute()
+
+    def lwm2m_ready(self):
+        """Whether LwM2M commands already work after the boot."""
+        since_s = self.clock.module_s - self._ready_at_s
+        return since_s >= self.config.lwm2m_not_ready_s
+
+    # Faults and observation
+
+    def mute(self, duration_s=None):
+        """Answer nothing and say nothing, for module seconds or for ever."""
+        self.unmute()
+        self.transmitter.cut(self.clock.real_s)
+        self.transmitter.muted = True
+        if duration_s is not None:
+            self._unmute_timer = self.world.after(duration_s, self.unmute)
+
+    def unmute(self):
+        """End of `mute`."""
+        self.transmitter.muted = False
+        if self._unmute_timer is not None:
+            self._unmute_timer.cancel()
+            self._unmute_timer = None
+
+    def send_raw(self, data):
+        """Put bytes on the wire as they are."""
+        if self.powered:
+            self.transmitter.send(data, uart.NOISE, self.clock.real_s)
+
+    def note(self, text):
+        """Write a note to the log."""
+        self.log.note(self.clock.real_s, text)
+
+    def play(self, steps):
+        """Schedule scenario steps (`scenario.parse_scenario`), times since the start."""
+        for step in steps:
+            real_s = step.at_s / self.config.speed
+            self.world.at_real(real_s, lambda step=step: self._play_step(step))
+
+    def _play_step(self, step):
+        self.note(f"scenario: {step.text}")
+        try:
+            step.action(self)
+        except ValueError as error:
+            self.problems.append(f"{step.text}: {error}")
+            self.note(f"scenario step failed: {error}")
+
+    def state(self):
+        """Return the true state as a dictionary that JSON can hold."""
+        port, client, network = self.port, self.client, self.network
+        return {
+            "real_s": round(self.clock.real_s, 6),
+            "module_s": round(self.clock.module_s, 6),
+            "power": self._power,
+            "powered": self.powered,
+            "v_int": int(self.powered),
+            "booted": self.booted,
+            "boots": self.boots,
+            "muted": self.transmitter.muted,
+            "pwr_on": self.pins.level("pwr_on"),
+            "reset_n": self.pins.level("reset_n"),
+            "sim": network.sim,
+            "cfun": network.cfun,
+            "cereg": network.stat,
+            "mode_nvm": client.nvm_mode(),
+            "mode_last": client.last_mode,
+            "client": "inhibited" if client.inhibited else client.state,
+            "urc": {"n": client.urc_enabled, "mask": client.urc_mask},
+            "echo": port.echo,
+            "cmee": port.cmee,
+            "servers": [
+                {
+                    "id": server.server_id,
+                    "code": server.code,
+                    "update_in_s": server.seconds_to_update(),
+                    "reach": server.remote.reach,
+                    "disabled": server.disabled,
+                    "lost": server.remote.lost,
+                    "attempt": server.attempt,
+                }
+                for server in client.servers.values()
+            ],
+            "gap_violations": port.gap_violations,
+            "collisions": port.collisions,
+            "overlaps": port.overlaps,
+            "lost_lines": port.lost_lines,
+            "lost_input_bytes": self.lost_input_bytes,
+            "problems": list(self.problems),
+            "commands": dict(port.counts),
+            "last_commands": list(port.last_lines),
+        }

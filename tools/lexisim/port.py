@@ -1,0 +1,281 @@
+"""The AT port: bytes in, lines out, one command at a time, URCs kept out of its way.
+
+Counts what a host does wrong: commands sent less than 20 ms after a final code or a URC (gap
+violations), while one of these is still on the wire (collisions), or before the previous
+command has been answered (overlaps).
+"""
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+from . import at, uart
+from .at import CommandError
+from .config import PLAIN_ERROR
+
+_CR = 0x0D
+_LF = 0x0A
+_SPACE = 0x20
+_REMEMBERED_LINES = 20
+_TOLERANCE_S = 1e-9
+
+LWM2M_PREFIX = "+ULWM2M"
+# Commands that take longer than the usual answer delay: config field with the time.
+_SLOW = {("+CFUN", at.SET): "cfun_delay_s", ("+COPS", at.SET): "cfun_delay_s"}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a command answers before OK, and what it does once OK is out."""
+
+    lines: tuple = ()
+    after: object = None
+
+
+@dataclass
+class Forced:
+    """An answer imposed on the next matching command lines, instead of running them."""
+
+    pattern: str  # a normalised line in capitals; a final * matches any rest
+    final: str | None = "OK"  # "OK", "ERROR", or None for no answer at all
+    cme: int | None = None
+    lines: tuple = ()
+    count: int = 1
+
+    def matches(self, line):
+        if self.pattern.endswith("*"):
+            return line.startswith(self.pattern[:-1])
+        return line == self.pattern
+
+
+class AtPort:
+    """Line discipline and dispatch. `commands` maps (name, form) to a handler."""
+
+    def __init__(self, module, commands):
+        self._module = module
+        self._commands = commands
+        self.gap_violations = 0
+        self.collisions = 0
+        self.overlaps = 0
+        self.lost_lines = 0
+        self.counts = Counter()
+        self.last_lines = deque(maxlen=_REMEMBERED_LINES)
+        self.forced = []
+        self.late_s = 0.0
+        self.late_count = 0
+        self.interject = None  # URC text to put before the next final code
+        self.cmee = module.config.cmee
+        self.reset()
+
+    def reset(self):
+        """Start as after a boot."""
+        config = self._module.config
+        self.echo = config.echo
+        self.verbose = True
+        if not config.cmee_persists:
+            self.cmee = config.cmee
+        self._line = bytearray()
+        self._lose_line = False
+        self._idle_timer = None
+        self._busy = False
+        self._backlog = deque()
+        self._deferred = []
+
+    # Host to module
+
+    def byte(self, byte, start_s):
+        """One byte arrived; its start bit began at `start_s`."""
+        if self._busy:
+            if self._module.config.busy_input == "queue":
+                self._backlog.append((byte, start_s))
+            return
+        self._accept(byte, start_s, False)
+
+    def _accept(self, byte, start_s, queued):
+        config = self._module.config
+        if not self._line:
+            if byte == _LF:
+                return  # tolerated after CR
+            if byte != _CR:
+                self._line_starts(start_s, queued)
+        if self.echo:
+            self._send(bytes((byte,)), uart.ECHO)
+        if byte == _CR:
+            line, self._line = bytes(self._line), bytearray()
+            self._stop_idle_timer()
+            self._line_complete(line)
+            return
+        if len(self._line) < config.line_max:
+            self._line.append(byte)
+        self._stop_idle_timer()
+        self._idle_timer = self._module.session.after_real(config.line_idle_s, self._line_idle)
+
+    def _line_starts(self, start_s, queued):
+        config = self._module.config
+        self._lose_line = False
+        owed_from_s = self._module.transmitter.gap_owed_from_s
+        if queued:
+            self.overlaps += 1
+            self._module.note("host sends before the final code of the previous command")
+            return
+        if owed_from_s is None:
+            return
+        silence_s = start_s - owed_from_s
+        if silence_s < -_TOLERANCE_S:
+            self.collisions += 1
+            self._module.note("host sends while a final code or URC is on the wire")
+        elif silence_s < config.gap_min_s - _TOLERANCE_S:
+            self.gap_violations += 1
+            self._lose_line = config.gap_policy == "drop"
+            self._module.note(f"gap violation: {silence_s * 1000:.3f} ms after the last line")
+
+    def _stop_idle_timer(self):
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    def _line_idle(self):
+        self._idle_timer = None
+        self._release_urcs()
+
+    def _line_complete(self, line):
+        body = None
+        if self._lose_line:
+            self.lost_lines += 1
+        else:
+            text = bytes(byte for byte in line if byte >= _SPACE).decode("latin-1")
+            body = at.find_prefix(text)
+        if body is None:
+            self._release_urcs()
+            return
+        body = at.normalise(body)
+        self.last_lines.append("AT" + body)
+        self._busy = True
+        delay_s = self._delay_s(body)
+        if self.late_count:
+            self.late_count -= 1
+            delay_s += self.late_s
+        too_long = len(line) + 1 > self._module.config.line_max
+        self._module.session.after(delay_s, lambda: self._run(body, too_long))
+
+    def _delay_s(self, body):
+        config = self._module.config
+        try:
+            slow = [_SLOW[key] for key in map(_key, at.parse_body(body)) if key in _SLOW]
+        except CommandError:
+            slow = []
+        return max([config.answer_delay_s] + [getattr(config, name) for name in slow])
+
+    # Commands
+
+    def _run(self, body, too_long):
+        forced = self._take_forced(("AT" + body).upper())
+        if forced is not None:
+            self._count(body)
+            self._run_forced(forced)
+            return
+        lines, after, failure = [], [], PLAIN_ERROR if too_long else None
+        if not too_long:
+            failure = self._run_commands(body, lines, after)
+        final = "OK" if failure is None else at.error_text(failure, self.cmee)
+        self._answer(lines, final, after)
+
+    def _run_commands(self, body, lines, after):
+        """Run the commands of a line; returns None or the CME number of the first failure."""
+        config = self._module.config
+        try:
+            if not body:
+                self.counts["AT"] += 1
+            for index, command in enumerate(at.parse_body(body)):
+                if index and not config.concatenate:
+                    raise CommandError(at.UNKNOWN)
+                self.counts[command.name] += 1
+                reply = self._run_one(command)
+                lines.extend(reply.lines)
+                if reply.after is not None:
+                    after.append(reply.after)
+        except CommandError as error:
+            cme = error.cme
+            return config.cme_unknown_command if cme == at.UNKNOWN else cme
+        return None
+
+    def _run_one(self, command):
+        config = self._module.config
+        handler = self._commands.get(_key(command))
+        if handler is None:
+            if not command.name.startswith("+"):
+                raise CommandError(at.UNKNOWN)
+            known = any(name == command.name for name, _ in self._commands)
+            raise CommandError(config.cme_unsupported_form if known else at.UNKNOWN)
+        if command.name.startswith(LWM2M_PREFIX) and not self._module.lwm2m_ready():
+            raise CommandError(config.cme_not_ready)
+        return handler(self._module, command.text)
+
+    def _count(self, body):
+        try:
+            names = [command.name for command in at.parse_body(body)]
+        except CommandError:
+            names = []
+        self.counts.update(names or ["AT"])
+
+    def _take_forced(self, line):
+        for forced in self.forced:
+            if forced.matches(line):
+                forced.count -= 1
+                if not forced.count:
+                    self.forced.remove(forced)
+                return forced
+        return None
+
+    def _run_forced(self, forced):
+        if forced.final is None:
+            self._done()
+            return
+        final = forced.final
+        if forced.cme is not None:
+            final = at.error_text(forced.cme, self.cmee)
+        self._answer(forced.lines, final, [])
+
+    # Module to host
+
+    def _send(self, data, kind):
+        return self._module.transmitter.send(data, kind, self._module.clock.real_s)
+
+    def _answer(self, lines, final, after):
+        for line in lines:
+            self._send(at.format_text(line, self.verbose), uart.TEXT)
+        if self.interject is not None:
+            text, self.interject = self.interject, None
+            self._send(at.format_text(text, self.verbose), uart.URC)
+        end_s = self._send(at.format_final(final, self.verbose), uart.FINAL)
+        for action in after:
+            self._module.session.at_real(end_s, action)
+        self._done()
+
+    def _done(self):
+        self._busy = False
+        self._release_urcs()
+        while self._backlog and not self._busy:
+            byte, start_s = self._backlog.popleft()
+            self._accept(byte, start_s, True)
+
+    def urc(self, text):
+        """Send an unsolicited line, now or when the port is free; lost unless AT answers."""
+        if not self._module.booted:
+            return
+        receiving = self._idle_timer is not None
+        if self._module.config.defer_urcs and (self._busy or receiving):
+            self._deferred.append(text)
+        else:
+            self._send_urc(text)
+
+    def _release_urcs(self):
+        deferred, self._deferred = self._deferred, []
+        for text in deferred:
+            self._send_urc(text)
+
+    def _send_urc(self, text):
+        self._send(at.format_text(text, self.verbose), uart.URC)
+
+
+def _key(command):
+    return command.name, command.form
