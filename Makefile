@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint setup clean
+.PHONY: help demo test bench lint twin setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -25,6 +25,9 @@ bench: ## measure against the performance contract
 lint: setup ## check style only
 	@$(VENV_PYTHON) -m ruff check --quiet .
 	@$(VENV_PYTHON) -m ruff format --check --quiet .
+
+twin: ## write the bytecode twin of lib/lexi/_native.py
+	@$(PYTHON) tools/twin.py
 
 setup: ## set up .venv, or find that it is in order
 	@$(PYTHON) tools/setup_env.py

@@ -1,0 +1,6 @@
+# Freezes the library and the node: make BOARD=ESP32_GENERIC FROZEN_MANIFEST=<this file>
+include("$(PORT_DIR)/boards/manifest.py")
+include("../../manifest.py")
+module("node.py", base_path="..")
+module("board.py")
+module("main.py")

@@ -1,0 +1,18 @@
+# Raspberry Pi Pico (RP2040), module on UART0 behind a 1.8 V level translator.
+# Three wires: RTS and DTR of the module are held low (README, wiring).
+
+from machine import UART, Pin
+
+UART_ID = 0
+TX_PIN = 0  # GP0, to TXD of the module (its input)
+RX_PIN = 1  # GP1, to RXD of the module (its output)
+BAUD = 115200
+RXBUF_BYTES = 1024  # holds 88 ms of input while the application is busy
+
+OPTIONS = {"ring_size": 1024, "chunk_size": 128, "line_size": 512, "max_servers": 4}
+
+
+def open_uart():
+    return UART(
+        UART_ID, baudrate=BAUD, tx=Pin(TX_PIN), rx=Pin(RX_PIN), rxbuf=RXBUF_BYTES, timeout=0
+    )

@@ -1,0 +1,6 @@
+# Freezes the library and the node into the unix port: make FROZEN_MANIFEST=<this file>
+include("$(PORT_DIR)/variants/manifest.py")
+include("../../manifest.py")
+module("node.py", base_path="..")
+module("board.py")
+module("main.py")
