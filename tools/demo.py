@@ -22,6 +22,12 @@ SPEED = 5
 NODE_LIMIT_S = 28  # the whole demo
 URI = "/3300/0/5700"
 BOOTS = 3  # power-up, after enabling the client, and the one that was caused
+OPTIONS = (
+    *("--speed", str(SPEED)),
+    *("--notify", f"{URI}=6"),
+    *("--server", "721:timer_report_s=10"),
+    *("--duration", str(NODE_LIMIT_S + 10)),
+)
 
 # What the node must say, in this order, and what is then done to the module.
 STEPS = (
@@ -45,11 +51,10 @@ SAYS = {
 class Simulator:
     """A running `python -m lexisim` and its control port."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         self.tty = str(Path(folder) / "uart")
         command = [sys.executable, "-m", "lexisim", "--pty", "--link", self.tty]
-        command += ["--control", "0", "--speed", str(SPEED), "--notify", f"{URI}=6"]
-        command += ["--server", "721:timer_report_s=10", "--duration", str(NODE_LIMIT_S + 10)]
+        command += ["--control", "0", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         address = None
         for line in self.process.stdout:
@@ -143,7 +148,7 @@ def main():
         sys.exit(f"demo: {error}")
     print(f"A simulated module at {SPEED} times the real speed, a node on {port.version}.")
     with tempfile.TemporaryDirectory() as folder:
-        simulator = Simulator(folder)
+        simulator = Simulator(folder, *OPTIONS)
         start = time.monotonic()
         node, lines = start_node(port, simulator.tty)
         try:
