@@ -28,7 +28,7 @@ class Lexi:
         runtime=None,
         clock=None,
         ring_size=1024,
-        chunk_size=128,
+        chunk_size=256,
         line_size=512,
         max_servers=8,
         max_uris=16,

@@ -133,6 +133,8 @@ def advance(st: ptr32, buf: ptr8, trie: ptr16) -> int:
     end = int(st[_END])
     lex = int(st[_LEX])
     if lex == _BEGIN:
+        if int(st[_START]) != pos:
+            st[_BAD] = 0  # was the last line's
         st[_START] = pos
         if int(st[_SKIP_LF]) != 0 and pos < end:
             st[_SKIP_LF] = 0
@@ -169,6 +171,7 @@ def advance(st: ptr32, buf: ptr8, trie: ptr16) -> int:
                 st[_BAD] = 0
                 st[_START] = pos + 1
                 st[_POS] = pos + 1
+                st[_LEX] = _BEGIN
                 return _PROMPTED
             st[_TAG] = 0
             st[_COUNT] = 0
@@ -214,7 +217,7 @@ def advance(st: ptr32, buf: ptr8, trie: ptr16) -> int:
             d = c - 48
             if d >= 0 and d <= 9:
                 n = int(st[_DIGITS]) + 1
-                if n > _MAX_DIGITS or (lex == _BARE and int(st[_LAST]) != pos and n > 1):
+                if n > _MAX_DIGITS or (lex == _BARE and int(st[_LAST]) != pos):
                     n = _NAN
                 else:
                     st[_ACC] = int(st[_ACC]) * 10 + d
@@ -252,6 +255,9 @@ def advance(st: ptr32, buf: ptr8, trie: ptr16) -> int:
                 n = c - 31 if c < 96 else c - 63
                 t = int(trie[node * 2]) + n
                 if int(trie[t * 2 + 1]) != node:
+                    if c == 32 and int(trie[t * 2 - 1]) == node:
+                        pos += 1  # a blank behind a whole word, whose end is the slot before
+                        break
                     lex = _PLAIN if int(buf[int(st[_START])]) >= 48 else _NAME
                     break
                 pos += 1
@@ -303,10 +309,11 @@ def advance(st: ptr32, buf: ptr8, trie: ptr16) -> int:
         if c == 13 or c == 10:
             lex = _BEGIN
             n = int(st[_COUNT])
-            if int(st[_TAG]) == int(st[_ROW_TAG]) and n > 0 and int(st[_NUMBERS]) != 0:
-                if int(st[_BAD]) & 1 == 0:
+            t = int(st[_TAG])
+            if t != 0 and t == int(st[_ROW_TAG]) and n > 0 and int(st[_NUMBERS]) != 0:
+                i = int(st[_ROWS])
+                if int(st[_BAD]) & 1 == 0 and i < _ROW_COUNT:
                     st[_BAD] = 0
-                    i = int(st[_ROWS])
                     st[_ROWS] = i + 1
                     at = _ROW0 + i * _ROW_SIZE
                     st[at] = n

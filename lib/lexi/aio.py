@@ -39,6 +39,9 @@ class Runtime:
         reader = asyncio.StreamReader(stream)
         nothing = bytearray(0)
         while True:
-            await reader.readinto(nothing)  # waits for readiness, takes nothing
+            try:
+                await reader.readinto(nothing)  # waits for readiness, takes nothing
+            except OSError:
+                pass  # pump() meets it again, and counts it
             if not pump():
                 await asyncio.sleep_ms(_SPURIOUS_MS)

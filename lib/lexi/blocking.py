@@ -6,17 +6,26 @@ from micropython import const
 
 from . import Channel, Lwm2m, Monitor
 from . import Lexi as _Lexi
+from .channel import check_stream
+from .errors import LexiError
 
 _SPURIOUS_MS = const(10)  # pause after a wake-up that brought nothing, so as not to spin
 
+_WAIT_MS = const(1000)  # longest wait before it is asked again what is due
+
 
 class _Lock:
-    # Nobody to share the port with.
+    # Nobody to wait for: the only other user can be a handler, called while a command waits.
+    def __init__(self):
+        self._held = False
+
     async def __aenter__(self):
-        pass
+        if self._held:
+            raise LexiError("a command is waiting: handlers must not send another")
+        self._held = True
 
     async def __aexit__(self, *exc):
-        pass
+        self._held = False
 
 
 class _Task:
@@ -49,6 +58,7 @@ class Runtime:
     signal = Signal
 
     def __init__(self, stream, ticks=time.ticks_ms):
+        check_stream(stream)
         self._poller = select.poll()
         self._poller.register(stream, select.POLLIN)
         self._ticks = ticks
@@ -100,15 +110,17 @@ class Lexi(Blocking):
     """lexi.Lexi for programs without asyncio; takes the same arguments.
 
     Every coroutine method blocks until it is done: lexi.start(), lexi.lwm2m.configs(),
-    lexi.wait_registered(721, 60). Between calls the application calls poll().
+    lexi.wait_registered(721, 60). Between calls the application calls poll(). `core` is the
+    lexi.Lexi behind it: attributes are set there (lexi.core.channel.on_unknown = hook).
     """
 
     def __init__(self, stream, *, runtime=None, **kwargs):
         runtime = runtime or Runtime(stream)
-        core = _Lexi(stream, runtime=runtime, **kwargs)
-        super().__init__(core, self.run)
+        self.core = _Lexi(stream, runtime=runtime, **kwargs)
+        super().__init__(self.core, self.run)
         self._poll = runtime.poll
-        self._pump = core.channel.pump
+        self._pump = self.core.channel.pump
+        self._monitor = self.core.monitor
 
     def run(self, coro):
         """Drive a coroutine of this library to its end and return its result."""
@@ -117,8 +129,23 @@ class Lexi(Blocking):
                 self._poll(self._pump, coro.send(None))
         except StopIteration as e:
             return e.value
+        finally:
+            coro.close()  # after Ctrl-C the command has given up like one that was cancelled
+
+    def wait_registered(self, server, timeout_s):
+        """As lexi.Lexi.wait_registered(); does what is due meanwhile."""
+        clock = self.core.channel.clock
+        left_ms = int(timeout_s * 1000)
+        while not self.core.registered(server):
+            if left_ms <= 0:
+                return False
+            since_ms = clock.ms()
+            self.poll(min(left_ms, _WAIT_MS))
+            left_ms -= time.ticks_diff(clock.ms(), since_ms)
+        return True
 
     def poll(self, timeout_ms=0):
         """Serve URCs for one wake-up, waiting up to `timeout_ms`; then do what is due."""
         self._poll(self._pump, timeout_ms)
-        self.run(self._target.monitor.attend())
+        if self._monitor.due_s() == 0:
+            self.run(self._monitor.attend())

@@ -32,6 +32,8 @@ _BAD = const(10)
 _TEXT_AT = const(11)
 _LAST = const(12)
 _PROMPT_BYTE = const(17)
+_OVERRUN = const(19)
+_OVERLONG = const(20)
 _ROW_TAG = const(23)
 _ROWS = const(72)
 
@@ -59,6 +61,7 @@ _LAST_FINAL = const(15)
 _CONNECT_SIZE = const(16)  # "CONNECT <size>", data follow
 _FIRST_URC = const(17)
 
+_BYTES = (bytes, bytearray, memoryview)
 _FORBIDDEN = '"\r\n\0\x15\x1a'  # would end the quoted string or the command (module.md 3.1)
 
 
@@ -84,6 +87,11 @@ class Clock:
         return now
 
 
+def _need(ok, name, value, expected):
+    if not ok:
+        raise ValueError("%s: %r, expected %s" % (name, value, expected))
+
+
 def quoted(name, text):
     """Return `text` as an AT string parameter in quotes.
 
@@ -101,14 +109,15 @@ class Channel:
     stream: anything with readinto(), write() and poll support, not blocking in readinto():
         machine.UART, a socket, a pty. Refused with ValueError otherwise.
     runtime: supplies lock(), signal() and sleep_ms(); see aio.py.
-    ring_size, chunk_size, line_size: buffers in bytes.
+    ring_size, chunk_size, line_size: buffers in bytes. The ring holds what comes while a handler
+        runs: less than line_size + chunk_size + 2 can overflow on a line of full length.
 
     Counters: received, overrun (bytes); lines, urcs, unknown, overlong, undecodable, malformed
     (counted by handlers), late (final codes nobody waited for), handler_errors, stream_errors.
     """
 
-    def __init__(self, stream, runtime, clock=None, ring_size=1024, chunk_size=128, line_size=512):
-        _check_stream(stream)
+    def __init__(self, stream, runtime, clock=None, ring_size=1024, chunk_size=256, line_size=512):
+        check_stream(stream)
         self.stream = stream
         self.clock = clock or Clock()
         self.ring = Ring(ring_size, chunk_size)
@@ -150,6 +159,7 @@ class Channel:
         self._info = None
         self._into = None
         self._filled = 0
+        self._unsent = b""  # of the command line or payload that is being written
         self._deadline_ms = 0
         self._rebooted = False
         self._numeric = False  # numeric result codes (ATV0) count, during sync() only
@@ -170,7 +180,8 @@ class Channel:
     @property
     def lost(self):
         """Everything that was lost so far: bytes dropped plus lines that could not be read."""
-        return self.ring.overrun + self.line.overlong + self.undecodable + self.malformed
+        state = self._state
+        return state[_OVERRUN] + state[_OVERLONG] + self.undecodable + self.malformed
 
     @property
     def gap(self):
@@ -191,9 +202,9 @@ class Channel:
         instead, still in their order: see fold() in _native.py. One prefix can have rows.
         Raises ValueError for a prefix that does not end in ":" or is already taken.
         """
-        key = prefix.encode()
-        if not prefix.endswith(":"):
-            raise ValueError('prefix: %r, expected to end in ":"' % prefix)
+        _need(isinstance(prefix, str) and prefix[-1:] == ":", "prefix", prefix, 'str with ":"')
+        _need(callable(handler), "handler", handler, "a function")
+        key = prefix.upper().encode()
         if key in self._prefixes:
             raise ValueError("prefix: %r already has a handler" % prefix)
         tag = len(self._handlers)
@@ -227,9 +238,9 @@ class Channel:
         self._heard_ms = self.clock.ms()
         self.heard_s = self.clock.s
         state = self._state
-        advance = self.line.next
+        line = self.line
         while True:
-            what = advance()
+            what = line.next()
             if state[_ROWS]:
                 self._take_rows()
             if what == MORE:
@@ -244,8 +255,11 @@ class Channel:
                     self._take_data(state[_TEXT_AT], state[_LAST])
             except Exception as e:  # a handler's: counted, and the next line is served
                 self._failed(e)
-        if self.gap and self.on_gap:
-            self.on_gap()
+        if self.on_gap and self.lost != self._closed:
+            try:
+                self.on_gap()
+            except Exception as e:  # counted, as above
+                self._failed(e)
 
     def _take_rows(self):
         n = self._state[_ROWS]
@@ -304,9 +318,9 @@ class Channel:
         if tag == _CONNECT_SIZE:
             if self._into is None:
                 return False
-            size = line.int(0, 0)
+            size = max(line.int(0, 0), 0)
             if size > len(self._into):
-                self._error = ValueError("into: %d bytes, expected %d" % (len(self._into), size))
+                self._error = LexiError("into: %d bytes, expected %d" % (len(self._into), size))
             self._filled = 0
             line.expect_data(size)
             return True
@@ -322,22 +336,24 @@ class Channel:
             return False
         if not self._info_tag and not line.startswith(prefix):
             return False
-        if self._accept and not self._accept(line):
-            return False
-        if self._on_info:
-            try:
+        try:
+            if self._accept and not self._accept(line):
+                return False
+            if self._on_info:
                 self._on_info(line)
-            except Exception as e:  # it is the command's: raised from there
-                self._error = e
-        elif len(self._info) < _MAX_INFO:
-            self._info.append(line.rest() if prefix else line.line())
-        else:
-            self._error = LexiError("over %d lines of information text" % _MAX_INFO)
+            elif len(self._info) < _MAX_INFO:
+                self._info.append(line.line()[len(prefix) :].lstrip())
+            else:
+                raise LexiError("over %d lines of information text" % _MAX_INFO)
+        except Exception as e:  # it is the command's: raised from there
+            self._error = e
         return True
 
     def _take_data(self, start, end):
         into = self._into
-        if into is not None and self._filled + end - start <= len(into):
+        if into is None:  # of a command that gave up, or not its data any more: who knows
+            self.undecodable += 1
+        elif self._filled + end - start <= len(into):
             into[self._filled : self._filled + end - start] = self.line.data[start:end]
             self._filled += end - start
 
@@ -373,17 +389,21 @@ class Channel:
         when the module refuses, AtTimeout or ModuleRebooted when it does not answer.
         """
         line = _command_line(text, args)
-        if not 0 < timeout_ms <= _MAX_TIMEOUT_MS:
-            raise ValueError("timeout_ms: %r, expected 1..%d" % (timeout_ms, _MAX_TIMEOUT_MS))
-        if prompt not in (None, "@", ">"):
-            raise ValueError('prompt: %r, expected "@" or ">"' % prompt)
+        _need(prefix is None or isinstance(prefix, str), "prefix", prefix, "str or None")
+        ok = isinstance(timeout_ms, int) and 0 < timeout_ms <= _MAX_TIMEOUT_MS
+        _need(ok, "timeout_ms", timeout_ms, "int, 1..3600000")
+        for name, fn in (("accept", accept), ("on_info", on_info)):
+            _need(fn is None or callable(fn), name, fn, "a function or None")
+        _need(prompt in (None, "@", ">"), "prompt", prompt, '"@", ">" or None')
+        _need(isinstance(payload, _BYTES), "payload", payload, "bytes")
+        _need(into is None or isinstance(into, _BYTES[1:]), "into", into, "a bytearray or None")
         async with self._lock:
             self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
             if self._owed:
                 await self._settle(text)
                 self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
             self._info_prefix = None if prefix is None else prefix.encode()
-            self._info_tag = self._prefixes.get(self._info_prefix, 0)
+            self._info_tag = self._prefixes.get(prefix.upper().encode(), 0) if prefix else 0
             self._accept = accept
             self._on_info = on_info
             self._info = []
@@ -414,23 +434,32 @@ class Channel:
         if self._info_tag == self._row_tag:
             state[_ROW_TAG] = 0  # answer and URC share a prefix: look at every line
         self.line.expect_prompt(ord(prompt) if prompt else 0)
+        prompted = False
         try:
-            await self._write(line + b"\r")
+            self._unsent = line + b"\r"
+            await self._write()
             while not self._result:
                 left_ms = time.ticks_diff(self._deadline_ms, self.clock.ms())
                 if left_ms <= 0:
                     raise self._give_up(line)
                 await self._done.wait_ms(left_ms)
-                if prompt and not state[_PROMPT_BYTE] and not self._result:
-                    prompt = None
+                if self._result or self._rebooted or prompted or not prompt:
+                    continue
+                if not state[_PROMPT_BYTE]:
+                    prompted = True
+                    self._unsent = payload
                     await self._sleep_ms(_PROMPT_MS)
-                    await self._write(payload)
+                    if not self._result:
+                        await self._write()
         finally:
-            if not self._result:
+            if self._result:
+                self.line.expect_data(0)
+            else:
                 self._owed += 1
+            if self._result or not prompted:
+                self._unsent = b""  # else the module waits for it, see _probe()
             self._command = None
             self.line.expect_prompt(0)
-            self.line.expect_data(0)
             state[_ROW_TAG] = self._row_tag
         if isinstance(self._error, Exception):
             raise self._error
@@ -450,21 +479,25 @@ class Channel:
         while True:
             now = self.clock.ms()
             wait_ms = _GAP_MS - time.ticks_diff(now, self._heard_ms)
-            if wait_ms <= 0:
+            if not 0 < wait_ms <= _GAP_MS:  # over: six days of silence turn the difference round
                 return
             if time.ticks_diff(self._deadline_ms, now) <= 0:
                 raise AtTimeout("%s: not sent, the line was never quiet" % line.decode())
-            await self._sleep_ms(min(wait_ms, _GAP_MS))
+            await self._sleep_ms(wait_ms)
 
-    async def _write(self, data):
-        at = 0
-        while at < len(data):
-            n = self.stream.write(data[at:] if at else data)
+    async def _write(self):
+        while self._unsent:
+            try:
+                n = self.stream.write(self._unsent)
+            except OSError:
+                self.stream_errors += 1
+                n = 0
             if n:
-                at += n
+                self._unsent = self._unsent[n:]
                 continue
             if time.ticks_diff(self._deadline_ms, self.clock.ms()) <= 0:
-                raise AtTimeout("write: %d of %d bytes were taken" % (at, len(data)))
+                command = (self._command or b"AT").decode()
+                raise AtTimeout("%s: %d bytes were not taken" % (command, len(self._unsent)))
             await self._sleep_ms(_WRITE_RETRY_MS)
 
     async def _settle(self, text):
@@ -478,19 +511,30 @@ class Channel:
             except AtTimeout:
                 if time.ticks_diff(deadline_ms, self.clock.ms()) <= 0:
                     raise AtTimeout("%s: not sent, the module is silent" % text)
-        late = -1
-        while late != self.late:
+        # What was answered may have been the old command: then the answer to AT is still owed.
+        deadline_ms = time.ticks_add(self.clock.ms(), _TIMEOUT_MS)
+        silent_ms = 0
+        while silent_ms < (_PROBE_MS if self._owed else _SETTLE_MS):
+            if time.ticks_diff(deadline_ms, self.clock.ms()) <= 0:
+                raise AtTimeout("%s: not sent, old answers do not end" % text)
             late = self.late
             await self._sleep_ms(_SETTLE_MS)
+            silent_ms = silent_ms + _SETTLE_MS if late == self.late else 0
         self._owed = 0
 
     async def _probe(self, line=b"AT"):
         # Any final result code is a sign of life.
         self._deadline_ms = time.ticks_add(self.clock.ms(), _PROBE_MS)
         try:
+            if self._unsent:  # the rest of a payload that the module was promised
+                await self._sleep_ms(_PROMPT_MS)
+                await self._write()
             await self._exchange(line)
         except AtError:
             pass  # refused together with what was left in the module's buffer: it is alive
+        except AtTimeout:
+            self.line.expect_data(0)  # data that were lost on the way: the next bytes are lines
+            raise
 
     async def sync(self, tries=10):
         """Get an answer to AT, one try a second, from whatever state the port is in.
@@ -510,10 +554,10 @@ class Channel:
                     except AtTimeout:
                         if tries <= 0:
                             raise
+                if self._error == b"numeric":
+                    await self._probe(b"ATV1")
             finally:
                 self._numeric = False
-            if self._error == b"numeric":
-                await self._probe(b"ATV1")
             self._deadline_ms = time.ticks_add(self.clock.ms(), _TIMEOUT_MS)
             await self._settle("AT")  # answers to earlier tries may be on their way
 
@@ -529,29 +573,29 @@ class Channel:
     def note_reboot(self):
         """The module restarted: a command that waits gets ModuleRebooted unless answered soon."""
         self._rebooted = True
+        self._unsent = b""
         soon_ms = time.ticks_add(self.clock.ms(), _REBOOT_GRACE_MS)
         if self._command is not None and time.ticks_diff(self._deadline_ms, soon_ms) > 0:
             self._deadline_ms = soon_ms
             self._done.set()
 
 
-def _check_stream(stream):
+def check_stream(stream):
+    """Raise ValueError for a stream that lacks readinto(), write() or poll support."""
     for method in ("readinto", "write"):
         if not callable(getattr(stream, method, None)):
             raise ValueError("stream: %r has no %s()" % (stream, method))
     try:
         select.poll().register(stream, select.POLLIN)
-    except (OSError, TypeError):
+    except (OSError, TypeError, AttributeError):
         raise ValueError("stream: %r cannot be polled" % stream)
 
 
 def _command_line(text, args):
     # The bytes of a command without its terminator, or ValueError.
-    for c in text:
-        if not " " <= c <= "~":
-            raise ValueError("text: %r, expected printable ASCII" % text)
-    if text[:2].upper() != "AT":
-        raise ValueError('text: %r, expected to start with "AT"' % text)
+    ok = isinstance(text, str) and text[:2].upper() == "AT" and all(" " <= c <= "~" for c in text)
+    _need(ok, "text", text, 'printable ASCII that starts with "AT"')
+    _need(isinstance(args, (tuple, list)), "args", args, "tuple or list")
     parts = []
     for i, arg in enumerate(args):
         if arg is None:
@@ -561,7 +605,7 @@ def _command_line(text, args):
         elif isinstance(arg, int):
             parts.append(str(int(arg)))
         else:
-            raise ValueError("args[%d]: %r, expected int, str or None" % (i, arg))
+            _need(False, "args[%d]" % i, arg, "int, str or None")
     line = (text + ",".join(parts)).encode()
     if len(line) > _MAX_COMMAND:
         raise ValueError("text: %d bytes, expected up to %d" % (len(line), _MAX_COMMAND))

@@ -129,7 +129,5 @@ def status_class(code):
 
 def name(table, code):
     """Name of `code` in CLIENT_STATUS, INIT_STATUS, CONNECTION_STATUS or EVENTS, for people."""
-    try:
-        return table[code]
-    except (IndexError, KeyError):
-        return "unknown (%d)" % code
+    known = code in table if isinstance(table, dict) else 0 <= code < len(table)
+    return table[code] if known else "unknown (%d)" % code

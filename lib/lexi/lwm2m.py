@@ -11,10 +11,11 @@ from .errors import AtError, LexiError
 _MAX_SERVERS = const(64)  # a longer range in a test answer is not a list of servers
 
 
-def _check(name, value, lowest, highest):
+def check(name, value, lowest, highest):
+    """Return `value`, an int, or raise ValueError, naming it, when it is not lowest..highest."""
     if not isinstance(value, int) or not lowest <= value <= highest:
         raise ValueError("%s: %r, expected %d..%d" % (name, value, lowest, highest))
-    return int(value)
+    return value
 
 
 def parse_limits(rest):
@@ -31,8 +32,8 @@ def parse_limits(rest):
                 raise ValueError
             pairs = []
             for item in body.split(","):
-                lowest, _, highest = item.partition("-")
-                pairs.append((int(lowest), int(highest or lowest)))
+                lowest, dash, highest = item.partition("-")
+                pairs.append((int(lowest), int(highest if dash else lowest)))
             limits.append(tuple(pairs))
     except ValueError:
         raise LexiError("test answer: %r, expected lists such as (0-7),(0,1)" % rest)
@@ -105,11 +106,13 @@ class Lwm2m:
 
         mask: bit 0 events 0-4, bit 1 event 5, bit 2 event 6; None leaves it out.
         """
+        if enabled not in (False, True):
+            raise ValueError("enabled: %r, expected False or True" % (enabled,))
         args = [1 if enabled else 0]
         if mask is not None:
             if self.family["urc_mask"] is None:
                 raise ValueError("mask: %r, %s has none" % (mask, self.family["name"]))
-            args.append(_check("mask", mask, *self.family["urc_mask"]))
+            args.append(check("mask", mask, *self.family["urc_mask"]))
         await self._set("AT+ULWM2MSTAT=", *args)
 
     async def urcs(self):
@@ -186,12 +189,13 @@ class Lwm2m:
 
     async def register(self, server):
         """AT+ULWM2MREG=: schedule a registration. Its result is a URC, not this command's OK."""
-        await self._set("AT+ULWM2MREG=", _check("server", server, *self.family["server_id"]))
+        await self._set("AT+ULWM2MREG=", check("server", server, *self.family["server_id"]))
 
-    async def registrations(self):
+    async def registrations(self, put=None):
         """AT+ULWM2MREG?: list of (server, status code, seconds to the next update or None).
 
-        The seconds mean something only where the code is one of codes.REGISTERED.
+        The seconds mean something only where the code is one of codes.REGISTERED. put: called
+        with the three as they come, so in their order with the URCs around them.
         """
         found = []
 
@@ -200,6 +204,8 @@ class Lwm2m:
                 self.channel.malformed += 1
             else:
                 found.append((line.int(0), line.int(1), line.int(2)))
+                if put:
+                    put(*found[-1])
 
         await self._read("+ULWM2MREG", on_info)
         return found
@@ -236,7 +242,7 @@ class Lwm2m:
         table = self.family["config"]
         if len(values) != len(table):
             raise ValueError("values: %d of them, expected %d" % (len(values), len(table)))
-        args = [_check(field[0], v, field[1], field[2]) for field, v in zip(table, values)]
+        args = [check(field[0], v, field[1], field[2]) for field, v in zip(table, values)]
         await self._set("AT+ULWM2MCONFIG=", *args)
 
     async def change_config(self, server, **fields):
@@ -246,10 +252,11 @@ class Lwm2m:
         """
         table = self.family["config"]
         names = [field[0] for field in table]
+        check("server", server, *table[0][1:])
         for name, value in fields.items():
             if name == "server_id" or name not in names:
                 raise ValueError("%s: no such field, expected one of %s" % (name, names[1:]))
-            _check(name, value, *table[names.index(name)][1:])
+            check(name, value, *table[names.index(name)][1:])
         for row in await self.configs():
             if row.server_id == server:
                 for name, value in fields.items():

@@ -4,7 +4,8 @@
 
 from micropython import const
 
-from .errors import AtError, AtTimeout, LexiError
+from .errors import AtTimeout, LexiError
+from .lwm2m import check
 
 _RETRY_S = const(5)  # first wait after a failure, doubled each time
 _RETRY_MAX_S = const(900)
@@ -24,12 +25,9 @@ class Monitor:
     """
 
     def __init__(self, channel, lwm2m, registry, runtime, urc_mask, silence_s, reboot_wait_s):
-        for name, seconds in (("silence_s", silence_s), ("reboot_wait_s", reboot_wait_s)):
-            if not 0 < seconds <= 86400:
-                raise ValueError("%s: %r, expected 1..86400" % (name, seconds))
-        lowest, highest = lwm2m.family["urc_mask"] or (0, 7)
-        if not lowest <= urc_mask <= highest:
-            raise ValueError("urc_mask: %r, expected %d..%d" % (urc_mask, lowest, highest))
+        check("silence_s", silence_s, 1, 86400)
+        check("reboot_wait_s", reboot_wait_s, 1, 86400)
+        check("urc_mask", urc_mask, *lwm2m.family["urc_mask"] or (0, 7))
         self._channel = channel
         self._lwm2m = lwm2m
         self._registry = registry
@@ -41,6 +39,8 @@ class Monitor:
         self._restarts = 0  # of the registry, up to which the module was brought up
         self._retry_s = 0
         self._not_before_s = 0
+        self._failed_at = 0  # restarts of the registry then: another one is not made to wait
+        self._rebooting = False
         self.mode = None
         self.server_ids = []
         self.reachable = False
@@ -51,43 +51,78 @@ class Monitor:
         """From any state of the port to armed URCs and a registry that was just read.
 
         boot_s: time the module may take to answer AT, and again to accept LwM2M commands.
-        Raises AtTimeout when it stays mute, AtError when it goes on refusing.
+        mode stays None and server_ids empty where the module refuses to tell (a PIN is needed).
+        Raises AtTimeout when it stays mute, AtError when it goes on refusing the rest. Then
+        nothing is watched yet: call it again.
         """
         restarts = self._registry.restarts
         await self._channel.setup(tries=max(boot_s, 1))
         self._clock.ms()
         until_s = self._clock.s + boot_s
+        self.mode = None
+        self.server_ids = []
         while True:
+            late = self._clock.s >= until_s
             try:
                 await self._arm()
-                break
-            except AtError:
-                self._clock.ms()
-                if self._clock.s >= until_s:
+                told = await self._ask()
+                await self.poll()
+                if told or late:
+                    break
+            except AtTimeout:
+                raise
+            except LexiError:
+                if late:
                     raise
-                await self._sleep_ms(_NOT_READY_MS)
-        self.mode = await self._lwm2m.mode()
-        self.server_ids = await self._lwm2m.servers()
-        await self.poll()
+            await self._sleep_ms(_NOT_READY_MS)
+            self._clock.ms()
         self._restarts = restarts
 
     async def _arm(self):
         if await self._lwm2m.urcs() != (1, self._mask):
             await self._lwm2m.set_urcs(True, self._mask)
 
+    async def _ask(self):
+        # Mode and servers; whether the module told them.
+        try:
+            self.mode = await self._lwm2m.mode()
+            self.server_ids = await self._lwm2m.servers()
+        except AtTimeout:
+            raise
+        except LexiError:
+            return False
+        return True
+
     async def poll(self):
         """Read AT+ULWM2MREG? into the registry; closes a gap unless more was lost meanwhile."""
         lost = self._channel.lost
-        for server, code, timer_s in await self._lwm2m.registrations():
-            self._registry.put(server, code, timer_s)
+        listed = await self._lwm2m.registrations(self._registry.put)
+        if lost == self._channel.lost:
+            self._registry.keep_only([server for server, _, _ in listed])
         self._channel.close_gap(lost)
 
     async def reboot(self, boot_s=30):
         """AT+CFUN=16 and bring_up(). Drops the network; never done without being called."""
         await self._channel.command("AT+CFUN=16", timeout_ms=_CFUN_TIMEOUT_MS)
-        self._registry.restarted()
-        await self._sleep_ms(int(self._reboot_wait_s * 1000))
-        await self.bring_up(boot_s)
+        self._rebooting = True  # attend() is not to ask in between
+        try:
+            self._registry.restarted()
+            await self._sleep_ms(self._reboot_wait_s * 1000)
+            await self.bring_up(boot_s)
+        finally:
+            self._rebooting = False
+
+    def due_s(self):
+        """Seconds until attend() has something to do, 0 for now. Allocates nothing."""
+        self._clock.ms()
+        now_s = self._clock.s
+        if self._rebooting:
+            return _RETRY_S
+        if now_s < self._not_before_s and self._registry.restarts == self._failed_at:
+            return self._not_before_s - now_s
+        if self._registry.restarts != self._restarts or self._channel.gap or self._retry_s:
+            return 0
+        return max(0, self._channel.heard_s + self._silence_s - now_s)
 
     async def attend(self):
         """Do what is due and return the seconds until something may be due again.
@@ -95,30 +130,29 @@ class Monitor:
         Never raises for the module's failures: they are counted, and tried again after 5 s,
         10 s, ... 900 s.
         """
-        self._clock.ms()
-        now_s = self._clock.s
-        if now_s < self._not_before_s:
-            return self._not_before_s - now_s
-        try:
-            if self._registry.restarts != self._restarts:
-                await self.bring_up()
-            elif self._channel.gap:
-                await self.poll()
-            elif now_s - self._channel.heard_s >= self._silence_s:
-                if await self._lwm2m.urcs() != (1, self._mask):
+        if self.due_s() == 0:
+            try:
+                if self._registry.restarts != self._restarts:
+                    await self.bring_up()
+                elif self._channel.gap:
+                    await self.poll()
+                elif await self._lwm2m.urcs() not in (None, (1, self._mask)):
                     self._registry.restarted()  # it forgot, so it was restarted unheard
-            self.reachable = True
-        except LexiError as e:
-            self.reachable = not isinstance(e, AtTimeout)
-            self.failures += 1
-            self.last_error = e
-        self._clock.ms()
-        if self._registry.restarts == self._restarts and not self._channel.gap and self.reachable:
-            self._retry_s = 0
-            return max(1, self._channel.heard_s + self._silence_s - self._clock.s)
-        self._retry_s = min(max(2 * self._retry_s, _RETRY_S), _RETRY_MAX_S)
-        self._not_before_s = self._clock.s + self._retry_s
-        return self._retry_s
+                    await self.bring_up()
+                self.reachable = True
+            except LexiError as e:
+                self.reachable = not isinstance(e, AtTimeout)
+                self.failures += 1
+                self.last_error = e
+            done = self._registry.restarts == self._restarts and not self._channel.gap
+            if done and self.reachable:
+                self._retry_s = 0
+            else:
+                self._retry_s = min(max(2 * self._retry_s, _RETRY_S), _RETRY_MAX_S)
+                self._clock.ms()
+                self._not_before_s = self._clock.s + self._retry_s
+                self._failed_at = self._registry.restarts
+        return max(1, self.due_s())
 
     async def run(self):
         """attend() for ever, woken by what the receive path notices."""

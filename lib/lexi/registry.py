@@ -4,12 +4,13 @@
 # the channel's clock (`clock.s`). A code the manual does not list is reported and changes
 # nothing; a line that cannot be decoded is counted as lost, which leads to a poll (monitor.py).
 
+import time
 from array import array
 from micropython import const
 
 from . import codes
 from ._machine import find, fold, keep
-from .scan import INT
+from .scan import INT, TEXT
 
 # Layout of the scanner's state: see _native.py.
 _COUNT = const(8)
@@ -154,6 +155,9 @@ class Registry:
 
         A notification was triggered, which does not say that the server got it.
         """
+        if len(uri) > 1 and uri[-1] == "/":
+            uri = uri[:-1]
+        uri = uri[: self._uri_stride - 1]
         for known, text, count, at_s in self.uris():
             if known == server and text == uri:
                 return count, self._clock.s - at_s
@@ -161,14 +165,13 @@ class Registry:
 
     async def wait_registered(self, server, timeout_s):
         """Wait until the server is registered; False when `timeout_s` have passed."""
-        self._clock.ms()
-        end_s = self._clock.s + timeout_s
+        left_ms = int(timeout_s * 1000)
         while not self.registered(server):
-            self._clock.ms()
-            left_ms = int((end_s - self._clock.s) * 1000)
             if left_ms <= 0:
                 return False
+            since_ms = self._clock.ms()
             await self.changed.wait_ms(min(left_ms, _WAIT_MS))
+            left_ms -= time.ticks_diff(self._clock.ms(), since_ms)
         return True
 
     def subscribe(self, fn):
@@ -176,30 +179,44 @@ class Registry:
 
         value is the status code, the seconds to the next update, the index of the URI (see
         uri()), the client or initialization status (server is 0 then), or the connection status.
+        Of an unknown event server and value are what it holds there, value -1 for nothing.
         """
-        self._subscribers.append(fn)
+        # A new list each time: a subscriber may end its own subscription while it is called.
+        fns = list(self._subscribers)
+        fns.append(fn)
+        self._subscribers = fns
 
     def unsubscribe(self, fn):
-        self._subscribers.remove(fn)
+        fns = list(self._subscribers)
+        fns.remove(fn)
+        self._subscribers = fns
 
     # Updates
 
     def put(self, server, code, timer_s=None):
-        """Take one line of a poll: AT+ULWM2MREG?."""
-        self._apply(3, codes.REGISTRATION, server, code)
+        """Take one line of a poll: AT+ULWM2MREG?. An unchanged code is no event."""
+        if self.code(server) != code:
+            self._apply(3, codes.REGISTRATION, server, code)
         if timer_s is not None and code in codes.REGISTERED:
             self._apply(3, codes.TIMER, server, timer_s)
+
+    def keep_only(self, servers):
+        """After a complete poll: of a server it did not list nothing is known any more."""
+        cells = self._cells
+        for i in range(cells[_SERVERS]):
+            at = _CELL0 + _CELL_SIZE * i
+            if cells[at + _CODE] != codes.NO_CODE and cells[at + _ID] not in servers:
+                self._forget(at)
+                self._notify(codes.REGISTRATION, cells[at + _ID], codes.NO_CODE)
 
     def restarted(self):
         """The module restarted: nothing that was known of the servers holds any more."""
         self.restarts += 1
         cells = self._cells
         for i in range(cells[_SERVERS]):
-            at = _CELL0 + _CELL_SIZE * i
-            cells[at + _CODE] = codes.NO_CODE
-            cells[at + _SINCE_S] = self._clock.s
-            cells[at + _TIMER_S] = _NONE
-            cells[at + _CONNECTION] = _NONE
+            self._forget(_CELL0 + _CELL_SIZE * i)
+        self.client_status = None
+        self.init_status = None
         self._channel.note_reboot()
         self.changed.set()
 
@@ -238,36 +255,39 @@ class Registry:
         shape = st[_SHAPE]
         event = st[_VALUES]
         server = st[_VALUES + 1]
-        if shape & 0x35 == 0x25 and event == codes.NOTIFICATION:  # int, int, text
-            self._notification(line, server, st[_STARTS + 2], st[_ENDS + 2])
-        elif shape & 0x15 == 0x15 and event == codes.CONNECTION:  # int, int, int, anything
-            at = self._find(server) or self._add(server)
-            if at and shape & 0xC0 == 0x80 and st[_VALUES + 2] in (0, 2):
-                index = (at - _CELL0) // _CELL_SIZE
-                keep(
-                    line.data,
-                    st[_STARTS + 3],
-                    st[_ENDS + 3],
-                    self._addresses,
-                    self._address_stride,
-                    index,
-                )
-            self._connection(at, server, st[_VALUES + 2], _NONE, _NONE)
-        elif shape & 5 == 5 and st[_COUNT] <= _ROW_VALUES and self._all_ints(shape, st[_COUNT]):
-            row = self._row
-            row[_ROW0] = st[_COUNT]
-            for i in range(_ROW_VALUES):
-                row[_ROW0 + 1 + i] = st[_VALUES + i]
-            self.update(row, 1)
-        else:
-            self._channel.malformed += 1
-
-    def _all_ints(self, shape, count):
-        for _ in range(count):
-            if not shape & INT:
-                return False
+        start = st[_STARTS + 2]
+        end = st[_ENDS + 2]
+        if event == codes.NOTIFICATION and shape & 0x35 == 0x25:  # int, int, text
+            if server < 0 or start == end:
+                self._channel.malformed += 1
+            else:
+                self._notification(line, server, start, end)
+            return
+        # The ints that lead it decide; behind them is an address, or nothing that matters.
+        row = self._row
+        n = 0
+        while n < _ROW_VALUES and shape & INT:
+            row[_ROW0 + 1 + n] = st[_VALUES + n]
             shape >>= 2
-        return True
+            n += 1
+        row[_ROW0] = n
+        if event == codes.CONNECTION and n == 3 and shape & TEXT and st[_VALUES + 2] in (0, 2):
+            if server < 0:
+                self._channel.malformed += 1
+                return
+            at = self._find(server) or self._add(server)
+            if not at:
+                return
+            slot = (at - _CELL0) // _CELL_SIZE
+            keep(
+                line.data,
+                st[_STARTS + 3],
+                st[_ENDS + 3],
+                self._addresses,
+                self._address_stride,
+                slot,
+            )
+        self.update(row, 1)
 
     def _other(self, rows, index):
         # A row that fold() left: a new server, an unknown code, one of the other events.
@@ -276,32 +296,40 @@ class Registry:
         event = rows[at + 1]
         server = rows[at + 2]
         value = rows[at + 3]
-        if event == codes.CLIENT and count > 1:
-            self.client_status = server
-            if server == 0:
-                self.restarted()
-            self._notify(event, 0, server)
-        elif event == codes.INIT and count > 1:
-            self.init_status = server
-            if server == codes.INIT_STARTED:
-                self.restarted()
-            self._notify(event, 0, server)
+        if count < 2 or event < 0 or server < 0:
+            self._channel.malformed += 1
+        elif event == codes.CLIENT or event == codes.INIT:
+            self._client(event, server)
         elif event > codes.CONNECTION:
             self.unknown_events += 1
-            self._notify(event, server, value)
-        elif count < 3 or event < 0 or event == codes.NOTIFICATION or server < 0 or value < 0:
+            self._notify(event, server, value if count > 2 else _NONE)
+        elif count < 3 or event == codes.NOTIFICATION or value < 0:
             self._channel.malformed += 1
-        elif event == codes.CONNECTION:
+        elif event == codes.CONNECTION and value < len(codes.CONNECTION_STATUS):
             known = self._find(server) or self._add(server)
             sent = rows[at + 4] if count > 4 else _NONE
             received = rows[at + 5] if count > 4 else _NONE
             self._connection(known, server, value, sent, received)
-        elif event != codes.TIMER and value not in codes.STATUS:
+        elif event != codes.TIMER and (event == codes.CONNECTION or value not in codes.STATUS):
             self.unknown_codes += 1
             self._notify(event, server, value)
         elif self._add(server):
             fold(rows, index, index + 1, self._cells, self._clock.s)
             self._notify(event, server, value)
+
+    def _client(self, event, status):
+        # Events 4 and 5; both have a sign of a restart.
+        if event == codes.CLIENT and status < len(codes.CLIENT_STATUS):
+            if status == 0:
+                self.restarted()
+            self.client_status = status
+        elif event == codes.INIT and status in codes.INIT_STATUS:
+            if status == codes.INIT_STARTED:
+                self.restarted()
+            self.init_status = status
+        else:
+            self.unknown_codes += 1
+        self._notify(event, 0, status)
 
     def _connection(self, at, server, status, sent, received):
         if at is None:
@@ -322,7 +350,7 @@ class Registry:
         while i < count and self._uri_servers[i] != server:
             i = find(data, start, end, self._uris, self._uri_stride, i + 1, count)
         if i == count:
-            if count == len(self._uri_counts) or not 0 <= server <= 0xFFFF:
+            if count == len(self._uri_counts) or server > 0xFFFF:
                 self.dropped += 1
                 return
             keep(data, start, end, self._uris, self._uri_stride, i)
@@ -351,13 +379,17 @@ class Registry:
             return None
         at = _CELL0 + _CELL_SIZE * n
         cells[at + _ID] = server
+        cells[_SERVERS] = n + 1
+        self._forget(at)
+        return at
+
+    def _forget(self, at):
+        cells = self._cells
         cells[at + _CODE] = codes.NO_CODE
         cells[at + _SINCE_S] = self._clock.s
         for word in (_TIMER_S, _CONNECTION, _SENT, _RECEIVED):
             cells[at + word] = _NONE
-        self._addresses[n * self._address_stride] = 0
-        cells[_SERVERS] = n + 1
-        return at
+        self._addresses[(at - _CELL0) // _CELL_SIZE * self._address_stride] = 0
 
     def _notify(self, event, server, value):
         self.changed.set()

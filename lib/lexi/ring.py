@@ -21,14 +21,14 @@ _STATE_SIZE = const(74 + 16 * 6)
 class Ring:
     """Fixed buffer of `size` bytes, filled by at most `chunk` bytes at a time.
 
-    Raises ValueError when `size` is under 64 or `chunk` is under 1 or over `size`.
+    Raises ValueError when `size` is under 64 or `chunk` is under 1 or not under `size`.
     """
 
-    def __init__(self, size=1024, chunk=128):
+    def __init__(self, size=1024, chunk=256):
         if size < 64:
             raise ValueError("size: %r, expected 64 bytes or more" % size)
-        if not 0 < chunk <= size:
-            raise ValueError("chunk: %r, expected 1..%d bytes" % (chunk, size))
+        if not 0 < chunk < size:
+            raise ValueError("chunk: %r, expected 1..%d bytes" % (chunk, size - 1))
         self.data = bytearray(size)
         self.state = array("i", bytes(4 * _STATE_SIZE))
         self.state[_SIZE] = size

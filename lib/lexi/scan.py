@@ -18,6 +18,7 @@ from ._machine import advance
 _START = const(0)
 _POS = const(1)
 _LIMIT = const(4)
+_LEX = const(5)
 _TAG = const(7)
 _COUNT = const(8)
 _SHAPE = const(9)
@@ -32,6 +33,9 @@ _VALUES = const(24)
 _STARTS = const(40)
 _ENDS = const(56)
 
+_BEGIN = const(0)  # values of _LEX
+_PREFIX = const(1)
+
 _LEAF = const(0x8000)
 _FIELDS = const(16)
 
@@ -45,6 +49,7 @@ MORE = 0
 LINE = 1
 PROMPT = 2
 DATA = 3
+FULL = 4  # no room for another row
 
 
 def _letter(c):
@@ -105,8 +110,8 @@ class Scanner:
 
     def __init__(self, ring, limit=512):
         size = len(ring.data)
-        if not 16 <= limit < size:
-            raise ValueError("limit: %r, expected 16..%d bytes" % (limit, size - 1))
+        if not 16 <= limit <= size - 2:
+            raise ValueError("limit: %r, expected 16..%d bytes" % (limit, size - 2))
         self.state = ring.state
         self.data = ring.data
         self.state[_LIMIT] = limit
@@ -114,12 +119,15 @@ class Scanner:
         self.set_prefixes({})
 
     def set_prefixes(self, prefixes, row_tag=0):
-        """Recognise `prefixes` ({bytes: tag}) from the next line on; see compile_prefixes().
+        """Recognise `prefixes` ({bytes: tag}) from now on; see compile_prefixes().
 
         Lines of `row_tag` that hold nothing but ints are collected as rows (see rows_waiting).
         """
         self.trie = compile_prefixes(prefixes)
         self.state[_ROW_TAG] = row_tag
+        if self.state[_LEX] == _PREFIX:  # half a prefix was read with the old automaton
+            self.state[_LEX] = _BEGIN
+            self.state[_POS] = self.state[_START]
 
     def next(self):
         """Advance to the next LINE, PROMPT or piece of DATA, or say that there is no MORE yet.
@@ -133,9 +141,9 @@ class Scanner:
         self.state[_PROMPT] = byte
 
     def expect_data(self, size):
-        """The next `size` bytes, behind the LF of this line, are data and not lines."""
+        """The next `size` bytes, behind the end of this line, are data and not lines."""
         self.state[_RAW] = size
-        self.state[_SKIP_LF] = 1 if size else 0
+        self.state[_SKIP_LF] = 1 if size and self.data[self.state[_POS] - 1] == 13 else 0
 
     @property
     def overlong(self):

@@ -7,6 +7,7 @@ import gc
 import io
 import os
 import sys
+import time
 
 import micropython
 
@@ -24,13 +25,17 @@ _POLLOUT = 4
 
 
 class FakeTicks:
-    """Stands for time.ticks_ms: `ms` moves only when a test, or a wait, moves it."""
+    """Stands for time.ticks_ms: `ms` moves only when a test, or a wait, moves it.
 
-    def __init__(self, ms=1000):
-        self.ms = ms
+    It starts ahead of the real clock, from which asyncio's queue (in C) takes the time at which
+    a task became ready: that must not lie in the future.
+    """
+
+    def __init__(self):
+        self.ms = time.ticks_add(time.ticks_ms(), 1000000)
 
     def __call__(self):
-        return self.ms & 0x3FFFFFFF
+        return time.ticks_add(self.ms, 0)
 
 
 class FakeStream(io.IOBase):
@@ -39,7 +44,8 @@ class FakeStream(io.IOBase):
     answers: {command as bytes: bytes to send, or a list of them used one by one, or a function
     of the command}. A command without an entry gets `default`. send(data, after_ms) puts bytes
     on the line later. `commands` lists the command lines received, `sent_ms` when each ended,
-    `written` every byte; with `payload_size` set, so many bytes are taken as data (`payload`).
+    `written` every byte; with `payload_size` set, so many bytes are taken as data (`payload`,
+    which began at `payload_ms`) and then the entry b"payload" is the answer.
     """
 
     def __init__(self, ticks=None, answers=None, default=b"\r\nOK\r\n"):
@@ -51,15 +57,19 @@ class FakeStream(io.IOBase):
         self.written = b""
         self.payload = b""
         self.payload_size = 0
+        self.payload_ms = None
         self.piece = None  # readinto() gives at most so many bytes
         self.spurious = 0  # so many times readinto() says None although poll said readable
         self._line = b""
         self._now = b""
-        self._later = []  # [ms, data]
+        self._later = []  # (ms, data), in the order of time
 
     def send(self, data, after_ms=0):
-        self._later.append([self.ticks.ms + after_ms, data])
-        self._later.sort(key=lambda item: item[0])
+        at_ms = self.ticks.ms + after_ms
+        i = len(self._later)
+        while i and self._later[i - 1][0] > at_ms:
+            i -= 1
+        self._later.insert(i, (at_ms, data))
 
     def due(self):
         """Milliseconds until there is something to read; None when nothing is scheduled."""
@@ -89,6 +99,8 @@ class FakeStream(io.IOBase):
         self.written += data
         for i in range(len(data)):
             if self.payload_size:
+                if not self.payload:
+                    self.payload_ms = self.ticks.ms
                 self.payload += data[i : i + 1]
                 self.payload_size -= 1
                 if not self.payload_size:
@@ -114,7 +126,7 @@ class FakeStream(io.IOBase):
     def ioctl(self, request, arg):
         if request == _POLL:
             return (_POLLIN if self.due() == 0 else 0) | (arg & _POLLOUT)
-        return 0
+        return -22  # EINVAL: there is no file descriptor behind it
 
 
 class FakeRuntime(blocking.Runtime):
@@ -192,12 +204,73 @@ def make_aio_lexi(stream, **options):
     return Lexi(stream, runtime=AioRuntime(), clock=Clock(stream.ticks), **options)
 
 
+class BlockingPort:
+    """A blocking Lexi on `stream`; its `channel` is the Channel itself."""
+
+    name = "blocking"
+
+    def __init__(self, stream, **options):
+        self.stream = stream
+        self.lexi = make_lexi(stream, **options)
+        self.channel = self.lexi._target.channel
+
+    def run(self, coro):
+        return self.lexi.run(coro)
+
+    def command(self, *args, **kwargs):
+        return self.lexi.channel.command(*args, **kwargs)
+
+    def idle(self, ms):
+        """Let so much time pass while the receive path runs."""
+        self.lexi.run(self.lexi._runtime.sleep_ms(ms))
+
+
+class AioPort:
+    """The same on an asyncio Lexi, of which only the task that reads is running."""
+
+    name = "asyncio"
+
+    def __init__(self, stream, **options):
+        self.stream = stream
+        self.lexi = make_aio_lexi(stream, **options)
+        self.channel = self.lexi.channel
+
+    def run(self, coro):
+        async def main():
+            reader = asyncio.create_task(AioRuntime().read(self.stream, self.channel.pump))
+            try:
+                return await coro
+            finally:
+                reader.cancel()
+
+        return run_asyncio(main(), self.stream)
+
+    def command(self, *args, **kwargs):
+        return self.run(self.channel.command(*args, **kwargs))
+
+    def idle(self, ms):
+        async def nap():
+            await asyncio.sleep_ms(ms)
+
+        self.run(nap())
+
+
+PORTS = (BlockingPort, AioPort)
+
+
 def without_heap(fn, *args):
-    """Call fn(*args) with the heap locked: MemoryError if it allocates a single byte."""
+    """Call fn with up to two arguments and the heap locked: MemoryError if it allocates a byte."""
+    count = len(args)  # fn(*args) would allocate by itself
+    first = args[0] if count else None
+    second = args[1] if count == 2 else None
     gc.collect()
     micropython.heap_lock()
     try:
-        return fn(*args)
+        if count == 0:
+            return fn()
+        if count == 1:
+            return fn(first)
+        return fn(first, second)
     finally:
         micropython.heap_unlock()
 

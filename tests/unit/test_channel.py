@@ -1,0 +1,504 @@
+# The receive side of the channel: routing, counters, hooks, gaps, and the loops that read.
+
+import asyncio
+import io
+import unittest
+
+import harness
+from harness import PORTS, AioPort, FakeRuntime, FakeStream
+from lexi import AtTimeout, Channel, Clock, blocking
+
+_COUNTERS = (
+    "received",
+    "overrun",
+    "lines",
+    "urcs",
+    "unknown",
+    "overlong",
+    "undecodable",
+    "malformed",
+    "late",
+    "handler_errors",
+    "stream_errors",
+    "lost",
+)
+
+
+def make_channel(stream=None, **sizes):
+    stream = stream or FakeStream()
+    return Channel(stream, FakeRuntime(stream), Clock(stream.ticks), **sizes)
+
+
+def counters(channel):
+    """All counters that are not 0."""
+    return {name: getattr(channel, name) for name in _COUNTERS if getattr(channel, name)}
+
+
+def failure(fn, *args, **kwargs):
+    try:
+        return "returned %r" % fn(*args, **kwargs)
+    except Exception as e:
+        return e
+
+
+class RoutingTest(unittest.TestCase):
+    # Input, lines to the handlers of "+U:" and "+V:", lines to the hook, counters but received.
+    table = (
+        (b"", [], [], {}),
+        (b"\r\n\r\n\0\0\r\n", [], [], {}),
+        (b"\r\n+U: 1\r\n", [b"+U: 1"], [], {"lines": 1, "urcs": 1}),
+        (b"+U:1\r+V: 2\n+U:\r\n", [b"+U:1", b"+V: 2", b"+U:"], [], {"lines": 3, "urcs": 3}),
+        (b"\r\n+u: 1\r\n", [b"+u: 1"], [], {"lines": 1, "urcs": 1}),
+        (b"\r\nRING\r\n", [], [b"RING"], {"lines": 1, "unknown": 1}),
+        (b"\r\n+UV: 1\r\n", [], [b"+UV: 1"], {"lines": 1, "unknown": 1}),
+        (b"\r\n+U 1\r\n", [], [b"+U 1"], {"lines": 1, "unknown": 1}),
+        (b"x\r\n+U: 1\r\ny\r\n", [b"+U: 1"], [b"x", b"y"], {"lines": 3, "urcs": 1, "unknown": 2}),
+        (b"\r\nOK\r\n", [], [], {"lines": 1, "late": 1}),
+        (b"\r\n+CME ERROR: 3\r\n\r\nerror\r\n", [], [], {"lines": 2, "late": 2}),
+        (b"\r\n+U: \xff1\r\n+U: 2\r\n", [b"+U: 2"], [], {"lines": 2, "urcs": 1, "undecodable": 1, "lost": 1}),
+        (b'\r\n+U: "a\r\n+U: 2\r\n', [b"+U: 2"], [], {"lines": 2, "urcs": 1, "undecodable": 1, "lost": 1}),
+        (b"O\x01K\r\n+V: 2\r\n", [b"+V: 2"], [], {"lines": 2, "urcs": 1, "undecodable": 1, "lost": 1}),
+        (b"\xff+U: 1\r\n", [b"+U: 1"], [], {"lines": 1, "urcs": 1}),
+        (b"\xffU: 1\r\n", [], [b"U: 1"], {"lines": 1, "unknown": 1, "undecodable": 1, "lost": 1}),
+        (b"x" * 600 + b"\r\n+U: 1\r\n", [b"+U: 1"], [], {"lines": 1, "urcs": 1, "overlong": 1, "lost": 1}),
+        (b"\r\n@\r\n>\r\nCONNECT 5\r\n0\r\n", [], [b"@", b">", b"CONNECT 5", b"0"], {"lines": 4, "unknown": 4}),
+    )  # fmt: skip
+
+    def listen(self, channel):
+        urcs, unknown = [], []
+        for prefix in ("+U:", "+V:"):
+            channel.on(prefix, lambda line: urcs.append(line.line()))
+        channel.on_unknown = lambda line: unknown.append(line.line())
+        return urcs, unknown
+
+    def check(self, channel, heard, row):
+        data, urcs, unknown, counted = row
+        expected = dict(counted)
+        if data:
+            expected["received"] = len(data)
+        self.assertEqual(heard, (urcs, unknown), "%r" % data)
+        self.assertEqual(counters(channel), expected, "%r" % data)
+        self.assertEqual(channel.gap, bool(counted.get("lost")), "%r" % data)
+
+    def test_fed_whole_and_cut_at_every_position(self):
+        for row in self.table:
+            for parts in harness.pieces(row[0]) if len(row[0]) < 100 else ([row[0]],):
+                channel = make_channel()
+                heard = self.listen(channel)
+                for part in parts:
+                    channel.feed(part)
+                self.check(channel, heard, row)
+
+    def test_pumped_in_pieces_of_any_size(self):
+        for row in self.table:
+            for piece in (1, 2, 3, 5, 100, None):
+                stream = FakeStream()
+                stream.piece = piece
+                channel = make_channel(stream)
+                heard = self.listen(channel)
+                stream.send(row[0])
+                taken = 0
+                while True:
+                    n = channel.pump()
+                    if not n:
+                        break
+                    self.assertTrue(n <= (piece or 256))
+                    taken += n
+                self.assertEqual(taken, len(row[0]))
+                self.check(channel, heard, row)
+
+    def test_under_both_runtimes(self):
+        for make in PORTS:
+            for row in self.table:
+                stream = FakeStream()
+                port = make(stream)
+                heard = self.listen(port.channel)
+                if row[0]:
+                    stream.send(row[0], 10)
+                port.idle(2000)
+                self.check(port.channel, heard, row)
+
+    def test_rows_of_ints_come_in_batches_and_in_order(self):
+        channel = make_channel()
+        seen = []
+        channel.on("+U:", lambda line: seen.append(line.line()), seen.append)
+        channel.on("+V:", lambda line: seen.append(line.line()))
+        channel.feed(b'+U: 1,2\r\n+U: 3\r\n+V: 4\r\n+U: "x"\r\n+U: 5\r\n')
+        self.assertEqual(seen, [2, b"+V: 4", b'+U: "x"', 1])
+        self.assertEqual((channel.lines, channel.urcs), (5, 5))
+
+    def test_5000_bytes_without_a_line_end(self):
+        channel = make_channel()
+        urcs, _ = self.listen(channel)
+        for _ in range(50):
+            channel.feed(b"z" * 100)
+        channel.feed(b"\r\n+U: 1\r\n")
+        self.assertEqual(urcs, [b"+U: 1"])
+        self.assertEqual((channel.overlong, channel.lines, channel.gap), (1, 1, True))
+        self.assertEqual(channel.received, 5009)
+
+    def test_1000_urcs_at_once(self):
+        stream = FakeStream()
+        stream.send(b"".join(b"\r\n+U: %d\r\n" % i for i in range(1000)))
+        channel = make_channel(stream)
+        seen = []
+        channel.on("+U:", lambda line: seen.append(line.int(0)))
+        while channel.pump():
+            pass
+        self.assertEqual(seen, list(range(1000)))
+        self.assertEqual((channel.urcs, channel.lost), (1000, 0))
+
+    def test_overflow_is_counted_and_two_halves_are_no_line(self):
+        channel = make_channel(ring_size=64, chunk_size=32, line_size=40)
+        urcs, _ = self.listen(channel)
+        channel.feed(b"+U: 1\r\n" + b"+U: 2" * 20 + b"3\r\n")
+        channel.feed(b"4\r\n+U: 5\r\n")
+        self.assertEqual((urcs[0], urcs[-1]), (b"+U: 1", b"+U: 5"))
+        self.assertFalse(b"+U: 24" in urcs)
+        self.assertTrue(channel.overrun >= 110 - 64)
+        self.assertTrue(channel.gap)
+
+    def test_heard(self):
+        stream = FakeStream()
+        channel = make_channel(stream)
+        self.assertEqual(channel.heard_s, 0)
+        for _ in range(3):
+            stream.ticks.ms += 100000
+            channel.clock.ms()
+        self.assertEqual(channel.heard_s, 0)
+        channel.feed(b"\0")
+        self.assertEqual(channel.heard_s, 300)
+
+    def test_an_idle_pump_and_a_urc_take_no_heap(self):
+        stream = FakeStream()
+        channel = make_channel(stream)
+        count = bytearray(1)
+
+        def handler(line):
+            count[0] += line.int(0)
+
+        channel.on("+U:", handler)
+        data = b"\r\n+U: 5\r\n"
+        harness.without_heap(channel.pump)
+        harness.without_heap(channel.feed, data)
+        self.assertEqual(count[0], 5)
+
+
+class HandlerTest(unittest.TestCase):
+    def test_registered_one_after_the_other(self):
+        channel = make_channel()
+        seen = []
+        for i in range(64):
+            channel.on("+X%d:" % i, lambda line, i=i: seen.append((i, line.int(0))))
+        for i in range(64):
+            channel.feed(b"+X%d: %d\r\n" % (i, i * i))
+        self.assertEqual(seen, [(i, i * i) for i in range(64)])
+
+    def test_registered_in_the_middle_of_a_line(self):
+        line = b"+V: 7\r\n"
+        for cut in range(len(line)):
+            channel = make_channel()
+            seen = []
+            channel.on("+V:", lambda line: seen.append(line.int(0)))
+            channel.feed(line[:cut])
+            channel.on("+U:", lambda line: seen.append("wrong"))
+            channel.feed(line[cut:] + line)
+            self.assertEqual(seen, [7, 7], "%d" % cut)
+
+    def test_refused(self):
+        channel = make_channel()
+        channel.on("+U:", lambda line: None)
+        for prefix, handler, words in (
+            ("", print, ("prefix", "''")),
+            ("+X", print, ("prefix", "'+X'", '":"')),
+            ("+X: ", print, ("prefix", "'+X: '", '":"')),
+            (b"+X:", print, ("prefix", "b'+X:'", "str")),
+            (5, print, ("prefix", "5", "str")),
+            (None, print, ("prefix", "None", "str")),
+            ("+U:", print, ("prefix", "+U:", "already")),
+            ("+u:", print, ("prefix", "+u:", "already")),
+            ("+U:X:", print, ("prefix", "+U:X:")),
+            ("+CME ERROR:", print, ("prefix", "+CME ERROR:", "already")),
+            ("+\u00fc:", print, ("prefix", "printable ASCII")),
+            ("+\r:", print, ("prefix", "printable ASCII")),
+            ("+X:", None, ("handler", "None")),
+            ("+X:", "name", ("handler", "'name'")),
+        ):
+            e = failure(channel.on, prefix, handler)
+            self.assertIs(type(e), ValueError, "%r: %r" % (prefix, e))
+            for word in words:
+                self.assertIn(word, str(e))
+        seen = []
+        channel.on("+X:", lambda line: seen.append(line.line()))
+        channel.feed(b"+X: 1\r\n+U:X: 1\r\n")
+        self.assertEqual(seen, [b"+X: 1"])
+
+    def test_one_that_raises_does_not_stop_the_next_line(self):
+        def fail(_):
+            raise error
+
+        errors = (ValueError("a"), KeyError(1), OSError(5), MemoryError(), AtTimeout("x"))
+        for error in errors:
+            for which in ("handler", "rows", "unknown"):
+                channel = make_channel()
+                seen, told = [], []
+                channel.on("+OK:", lambda line: seen.append(line.int(0)))
+                if which == "rows":
+                    channel.on("+U:", print, fail)
+                elif which == "handler":
+                    channel.on("+U:", fail)
+                else:
+                    channel.on_unknown = fail
+                channel.on_error = told.append
+                for i in range(3):
+                    channel.feed(b"+U: 1\r\n+OK: %d\r\n+U: 2\r\n+OK: 9\r\n" % i)
+                self.assertEqual(seen, [0, 9, 1, 9, 2, 9], which)
+                self.assertEqual(told, [error] * 6)
+                self.assertEqual(channel.handler_errors, 6)
+                self.assertFalse(channel.gap)
+
+    def test_without_a_hook_it_is_only_counted(self):
+        channel = make_channel()
+        channel.on("+U:", lambda line: 1 // 0)
+        channel.feed(b"+U: 1\r\n+U: 2\r\n")
+        self.assertEqual((channel.handler_errors, channel.urcs), (2, 2))
+
+    def test_a_hook_for_errors_that_raises_itself(self):
+        channel = make_channel()
+        seen = []
+        channel.on("+U:", lambda line: 1 // 0)
+        channel.on("+V:", lambda line: seen.append(line.int(0)))
+        channel.on_error = lambda e: 1 // 0
+        channel.feed(b"+U: 1\r\n+V: 2\r\n")
+        self.assertEqual((seen, channel.handler_errors), ([2], 2))
+
+    def test_one_that_raises_under_both_runtimes(self):
+        for make in PORTS:
+            stream = FakeStream()
+            port = make(stream)
+            seen = []
+            port.channel.on("+U:", lambda line: 1 // 0)
+            port.channel.on("+V:", lambda line: seen.append(line.int(0)))
+            port.channel.on_gap = lambda: 1 // 0
+            for i in range(5):
+                stream.send(b"\xff.\r\n+U: 1\r\n", 100 * i)
+                stream.send(b"+V: %d\r\n" % i, 100 * i + 50)
+            port.idle(1000)
+            self.assertEqual(seen, list(range(5)))
+            self.assertEqual(port.command("AT"), [])
+
+
+class GapTest(unittest.TestCase):
+    def test_opened_by_every_kind_of_loss_and_closed_by_who_read_anew(self):
+        for data, sizes in (
+            (b"\r\n+U: \xff\r\n", {}),
+            (b"y" * 513 + b"\r\n", {}),
+            (b"y" * 70, {"ring_size": 64, "chunk_size": 16, "line_size": 32}),
+        ):
+            channel = make_channel(**sizes)
+            calls = []
+            channel.on_gap = lambda channel=channel, calls=calls: calls.append(channel.lost)
+            channel.feed(b"\r\nfine\r\n")
+            self.assertEqual((channel.gap, calls), (False, []))
+            channel.feed(data)
+            self.assertTrue(channel.gap)
+            lost = channel.lost
+            self.assertEqual(calls, [lost])
+            # It is told again with every batch until it is closed.
+            channel.feed(b"\r\nfine\r\n")
+            self.assertEqual(calls, [lost, lost])
+            channel.close_gap(lost)
+            self.assertFalse(channel.gap)
+            channel.feed(b"\r\nfine\r\n")
+            self.assertEqual(len(calls), 2)
+
+    def test_malformed_lines_count_for_it(self):
+        channel = make_channel()
+
+        def handler(line):
+            channel.malformed += 1
+
+        channel.on("+U:", handler)
+        channel.feed(b"+U: 1\r\n")
+        self.assertEqual((channel.lost, channel.gap), (1, True))
+
+    def test_what_is_lost_while_state_is_read_anew_keeps_it_open(self):
+        channel = make_channel()
+        channel.feed(b"a\x01\r\n")
+        lost = channel.lost
+        channel.feed(b"b\x01\r\n")
+        channel.close_gap(lost)
+        self.assertTrue(channel.gap)
+        channel.close_gap(channel.lost)
+        self.assertFalse(channel.gap)
+
+    def test_a_hook_that_raises_is_counted(self):
+        channel = make_channel()
+        told, seen = [], []
+        channel.on("+U:", lambda line: seen.append(line.int(0)))
+        channel.on_gap = lambda: 1 // 0
+        channel.on_error = told.append
+        channel.feed(b"a\x01\r\n+U: 1\r\n")
+        channel.feed(b"+U: 2\r\n")
+        self.assertEqual(seen, [1, 2])
+        self.assertEqual([type(e) for e in told], [ZeroDivisionError] * 2)
+        self.assertEqual(channel.handler_errors, 2)
+
+
+class NoPoll(io.IOBase):
+    def readinto(self, buf):
+        pass
+
+    def write(self, data):
+        pass
+
+
+class NoReadinto(FakeStream):
+    readinto = None
+
+
+class NoWrite(FakeStream):
+    write = 5
+
+
+class StreamTest(unittest.TestCase):
+    def test_refused_at_construction(self):
+        class Plain:
+            def readinto(self, buf):
+                pass
+
+            def write(self, data):
+                pass
+
+        for stream, word in (
+            (None, "readinto()"),
+            (5, "readinto()"),
+            (NoReadinto(), "readinto()"),
+            (NoWrite(), "write()"),
+            (NoPoll(), "polled"),
+            (Plain(), "polled"),
+        ):
+            for make in (
+                lambda: Channel(stream, FakeRuntime(FakeStream())),
+                lambda: blocking.Lexi(stream),
+                lambda: harness.Lexi(stream),
+                lambda: blocking.Runtime(stream),
+            ):
+                e = failure(make)
+                self.assertIs(type(e), ValueError, "%r: %r" % (stream, e))
+                self.assertIn("stream", str(e))
+                self.assertIn(word, str(e))
+
+    def test_spurious_wake_ups(self):
+        for make in PORTS:
+            stream = FakeStream()
+            port = make(stream)
+            seen = []
+            port.channel.on("+U:", lambda line: seen.append(line.int(0)))
+            for n in (1, 2, 7):
+                stream.spurious = n
+                stream.answers = {b"AT+A?": b"\r\n+A: %d\r\n\r\nOK\r\n" % n}
+                self.assertEqual(port.command("AT+A?", "+A:"), [b"%d" % n])
+                stream.spurious = n
+                stream.send(b"+U: %d\r\n" % n, 100)
+                port.idle(300)
+                self.assertEqual(stream.spurious, 0)
+            self.assertEqual(seen, [1, 2, 7])
+            # They do not prolong a deadline, nor end it early.
+            stream.default = None
+            stream.spurious = 20
+            start = stream.ticks.ms
+            self.assertIs(type(failure(port.command, "AT", timeout_ms=1000)), AtTimeout)
+            self.assertTrue(1000 <= stream.ticks.ms - start <= 1010)
+
+    def test_one_that_fails_is_counted_and_tried_again_without_haste(self):
+        for make in PORTS:
+            stream = Failing()
+            port = make(stream)
+            start = stream.ticks.ms
+            stream.broken = True
+            port.idle(1000)
+            self.assertEqual(stream.ticks.ms - start, 1000)
+            self.assertTrue(90 <= port.channel.stream_errors <= 101)
+            self.assertTrue(stream.reads <= 202, "%d" % stream.reads)
+            start = stream.ticks.ms
+            self.assertIs(type(failure(port.command, "AT", timeout_ms=1000)), AtTimeout)
+            self.assertTrue(1000 <= stream.ticks.ms - start <= 1010)
+            stream.broken = False
+            stream.answers = {b"ATI": b"\r\nx\r\nOK\r\n"}
+            port.idle(100)
+            self.assertEqual(port.command("ATI", ""), [b"x"])
+            self.assertFalse(port.channel.gap)
+
+    def test_a_pump_that_fails(self):
+        stream = Failing()
+        channel = make_channel(stream)
+        stream.broken = True
+        self.assertEqual([channel.pump() for _ in range(3)], [0, 0, 0])
+        self.assertEqual(counters(channel), {"stream_errors": 3})
+
+    def test_the_poll_loop_without_a_fake(self):
+        # blocking.Runtime.poll() itself: a pause behind every wake-up that brings nothing.
+        class FakeTime:
+            def __init__(self):
+                self.naps = []
+
+            def sleep_ms(self, ms):
+                self.naps.append(ms)
+
+        stream = FakeStream()
+        runtime = blocking.Runtime(stream, stream.ticks)
+        channel = Channel(stream, runtime, Clock(stream.ticks))
+        seen = []
+        channel.on("+U:", lambda line: seen.append(line.int(0)))
+        real, blocking.time = blocking.time, FakeTime()
+        try:
+            runtime.poll(channel.pump, 0)
+            self.assertEqual(blocking.time.naps, [])
+            stream.spurious = 2
+            stream.send(b"+U: 4\r\n")
+            runtime.poll(channel.pump, 1000)
+            runtime.poll(channel.pump, 1000)
+            self.assertEqual((seen, len(blocking.time.naps)), ([], 2))
+            runtime.poll(channel.pump, 1000)
+            self.assertEqual((seen, len(blocking.time.naps)), ([4], 2))
+            self.assertTrue(min(blocking.time.naps) >= 1)
+        finally:
+            blocking.time = real
+
+    def test_the_aio_reader_ends_only_when_cancelled(self):
+        stream = Failing()
+        port = AioPort(stream)
+        stream.broken = True
+
+        async def main():
+            reader = asyncio.create_task(harness.AioRuntime().read(stream, port.channel.pump))
+            await asyncio.sleep_ms(500)
+            alive = not reader.done()
+            reader.cancel()
+            await asyncio.sleep_ms(0)
+            return alive, reader.done()
+
+        self.assertEqual(harness.run_asyncio(main(), stream), (True, True))
+
+
+class Failing(FakeStream):
+    """While `broken`, poll says readable and readinto() raises OSError."""
+
+    def __init__(self):
+        super().__init__()
+        self.broken = False
+        self.reads = 0
+
+    def due(self):
+        return 0 if self.broken else super().due()
+
+    def readinto(self, buf, n=None):
+        self.reads += 1
+        if self.broken:
+            raise OSError(5)
+        return super().readinto(buf)
+
+
+if __name__ == "__main__":
+    unittest.main()
