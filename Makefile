@@ -19,7 +19,7 @@ test: setup ## run all tests
 	@$(VENV_PYTHON) tests/run.py $(ARGS)
 
 bench: ## measure against the performance contract
-	@$(PYTHON) tools/setup_env.py --wasm
+	@$(PYTHON) tools/setup_env.py --npm
 	@$(VENV_PYTHON) tests/bench/bench.py $(ARGS)
 
 lint: setup ## check style only

@@ -3,8 +3,9 @@
 Runs under the system's python3 with the standard library alone. It starts afresh when the
 requirements, this file, the Python or the place of the tree have changed; else it takes no time.
 
-    python3 tools/setup_env.py          everything but the WebAssembly port
-    python3 tools/setup_env.py --wasm   and that one too, if npm is there (32-bit heap sizes)
+    python3 tools/setup_env.py         all but the two npm packages
+    python3 tools/setup_env.py --npm   and those too, if npm is there: MicroPython's WebAssembly
+                                       port (32-bit heap sizes) and an emulated RP2040
 """
 
 import hashlib
@@ -30,9 +31,8 @@ _UNITTEST = "micropython-unittest"
 _UNITTEST_VERSION = "0.4"
 _UNITTEST_SHA256 = "83b4a65c44b2f6382bc3dd8fbbe002b5679dbfc3744b99eaa59802e6fd14cf67"
 
-_WASM = "@micropython/micropython-webassembly-pyscript"
-_WASM_VERSION = "1.29.0-6"
-_WASM_FOLDER = VENV / "wasm"
+_NPM = ("@micropython/micropython-webassembly-pyscript@1.29.0-6", "rp2040js@1.4.1")
+_NPM_FOLDER = VENV / "npm"
 
 
 class SetupError(Exception):
@@ -46,8 +46,8 @@ def main():
     if not _STAMP.exists() or _STAMP.read_text() != stamp():
         install()
     print(unixport.find())
-    if "--wasm" in sys.argv[1:]:
-        install_wasm()
+    if "--npm" in sys.argv[1:]:
+        install_npm()
 
 
 def check_python():
@@ -107,20 +107,23 @@ def install_unittest():
     (UNITTEST / "unittest.py").write_bytes(source)
 
 
-def install_wasm():
-    """Install the WebAssembly port. It is not needed to go on, so nothing here is an error."""
-    if (_WASM_FOLDER / "node_modules" / _WASM / "package.json").exists():
+def install_npm():
+    """Install the npm packages. They are not needed to go on, so nothing here is an error."""
+    stamp = _NPM_FOLDER / "stamp"
+    if stamp.exists() and stamp.read_text() == str(_NPM):
         return
     npm = shutil.which("npm")
     if npm is None:
-        print("no npm here: heap sizes on a 32-bit port will be skipped")
+        print("no npm here: the rows of the 32-bit ports will be skipped")
         return
-    _WASM_FOLDER.mkdir(exist_ok=True)
-    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefix", _WASM_FOLDER]
+    _NPM_FOLDER.mkdir(exist_ok=True)
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefix", _NPM_FOLDER]
     try:
-        run(f"installing {_WASM}", npm, "install", *options, f"{_WASM}@{_WASM_VERSION}")
+        run(f"installing {' and '.join(_NPM)}", npm, "install", *options, *_NPM)
     except SetupError as error:
-        print(f"{error}\nheap sizes on a 32-bit port will be skipped")
+        print(f"{error}\nthe rows of the 32-bit ports will be skipped")
+    else:
+        stamp.write_text(str(_NPM))
 
 
 def run(what, *command):

@@ -10,8 +10,9 @@
 # reads are never negative (ptr32 loads are unsigned on 64-bit hosts).
 #
 # `trie` is a double-array automaton over the registered prefixes, two 16-bit words per node:
-# base (or, with bit 15 set, the tag of a finished prefix) and check (the parent node). A step is
-# one addition and one comparison, whatever the number of prefixes.
+# base (or, with bit 15 set, the tag of a finished prefix) and check (the parent node). A node is
+# known by the index of its first word. A step is one addition and one comparison, whatever the
+# number of prefixes.
 
 from micropython import const
 
@@ -60,7 +61,8 @@ _AFTER = const(6)  # behind a closing quote
 _PLAIN = const(7)  # text without fields
 _DROP = const(8)  # overlong: wait for the end of the line
 
-_LEAF = const(0x8000)
+_ROOT = const(2)  # first node of the trie
+_LEAF = const(0x8000)  # in place of a base: a finished prefix, its tag in the other bits
 _INT = const(1)
 _TEXT = const(2)
 _NOTHING = const(4)  # closes an empty field
@@ -176,7 +178,7 @@ def advance(st: ptr32, buf: ptr8, trie: ptr16) -> int:
             st[_COUNT] = 0
             st[_SHAPE] = 0
             st[_NUMBERS] = 1
-            st[_NODE] = 1
+            st[_NODE] = _ROOT
             st[_LAST] = pos
             lex = _PREFIX
         if c == 13 or c == 10:
@@ -188,9 +190,9 @@ def advance(st: ptr32, buf: ptr8, trie: ptr16) -> int:
             if lex == _PREFIX:
                 # The end of the line is the last letter of words such as OK.
                 node = int(st[_NODE])
-                t = int(trie[node * 2])
-                if int(trie[t * 2 + 1]) == node:
-                    st[_TAG] = int(trie[t * 2]) & 0x7FFF
+                t = int(trie[node])
+                if int(trie[t + 1]) == node:
+                    st[_TAG] = int(trie[t]) & 0x7FFF
             elif lex == _QUOTED:
                 st[_BAD] = int(st[_BAD]) | 1
                 close = _TEXT
@@ -251,17 +253,18 @@ def advance(st: ptr32, buf: ptr8, trie: ptr16) -> int:
         elif lex == _PREFIX:
             node = int(st[_NODE])
             while c >= 32 and c < 127:
-                n = c - 31 if c < 96 else c - 63
-                t = int(trie[node * 2]) + n
-                if int(trie[t * 2 + 1]) != node:
-                    if c == 32 and int(trie[t * 2 - 1]) == node:
+                t = int(trie[node]) + c + c - 62
+                if c >= 96:
+                    t -= 64  # letters are folded to upper case
+                if int(trie[t + 1]) != node:
+                    if c == 32 and int(trie[t - 1]) == node:
                         pos += 1  # a blank behind a whole word, whose end is the slot before
                         break
                     lex = _PLAIN if int(buf[int(st[_START])]) >= 48 else _NAME
                     break
                 pos += 1
                 node = t
-                t = int(trie[t * 2])
+                t = int(trie[t])
                 if t >= _LEAF:
                     st[_TAG] = t & 0x7FFF
                     st[_TEXT_AT] = pos

@@ -97,8 +97,8 @@ def compile_prefixes(prefixes):
     size = max(table) + 66  # a step from any base stays inside
     trie = array("H", bytes(4 * size))
     for index, (base, check) in table.items():
-        trie[2 * index] = base
-        trie[2 * index + 1] = check
+        trie[2 * index] = base if base & _LEAF else 2 * base
+        trie[2 * index + 1] = 2 * check
     return trie
 
 

