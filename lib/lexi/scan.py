@@ -52,9 +52,13 @@ DATA = 3
 FULL = 4  # no room for another row
 
 
-def _letter(c):
-    # Codes of the trie's edges: 1..64 for 0x20..0x5F, letters folded to upper case.
-    return c - 31 if c < 96 else c - 63
+def _path(prefix):
+    # The edges of the trie along a prefix: 1..64 for 0x20..0x5F, letters folded to upper case,
+    # and 0 for the end of the line behind a whole word.
+    letters = [c - 31 if c < 96 else c - 63 for c in prefix]
+    if prefix[-1] not in b": ":
+        letters.append(0)
+    return bytes(letters)
 
 
 def compile_prefixes(prefixes):
@@ -63,43 +67,52 @@ def compile_prefixes(prefixes):
     A prefix that ends in ":" or " " is followed by fields; any other is a whole line.
     Raises ValueError for an empty or non-printable prefix, or one that contains another.
     """
-    root = {}
+    paths = []
     for prefix, tag in prefixes.items():
-        if not prefix or not all(32 < c < 127 or c == 32 for c in prefix):
+        if not prefix or not all(32 <= c < 127 for c in prefix):
             raise ValueError("prefix: %r, expected printable ASCII" % prefix)
-        node = root
-        path = [_letter(c) for c in prefix]
-        if prefix[-1] not in b": ":
-            path.append(0)
-        for letter in path[:-1]:
-            node = node.setdefault(letter, {})
-            if isinstance(node, int):
-                raise ValueError("prefix: %r, another prefix is its beginning" % prefix)
-        if path[-1] in node:
-            raise ValueError("prefix: %r is another's beginning, or given twice" % prefix)
-        node[path[-1]] = tag
-    # Double-array trie (Aoe 1989): each node gets the lowest base where its children fit.
-    table = {1: [0, 0]}
-    todo = [(1, root)]
+        paths.append((_path(prefix), tag, prefix))
+    paths.sort()
+    for i in range(1, len(paths)):
+        if paths[i][0].startswith(paths[i - 1][0]):
+            raise ValueError("prefix: %r begins with another, %r" % (paths[i][2], paths[i - 1][2]))
+
+    # Double-array trie (Aoe 1989). A node is a run of sorted paths with a common beginning; it
+    # gets the lowest base that has a free place for each of its children.
+    trie = array("H", bytes(8))
+    free = 2  # no place below is free; 0 is no node, 1 is the root
+    todo = [(1, 0, len(paths), 0)] if paths else []
     while todo:
-        index, children = todo.pop()
-        if not children:
+        node, first, last, depth = todo.pop()
+        if depth == len(paths[first][0]):
+            trie[2 * node] = _LEAF | paths[first][1]
             continue
-        base = 2
-        while any(base + letter in table for letter in children):
+        runs = [first]
+        for i in range(first + 1, last):
+            if paths[i][0][depth] != paths[i - 1][0][depth]:
+                runs.append(i)
+        letters = [paths[i][0][depth] for i in runs]
+        base = max(2, free - letters[0])
+        _grow(trie, base)
+        while any(trie[2 * (base + letter) + 1] for letter in letters):
             base += 1
-        table[index][0] = base
-        for letter, child in children.items():
-            leaf = isinstance(child, int)
-            table[base + letter] = [_LEAF | child if leaf else 0, index]
-            if not leaf:
-                todo.append((base + letter, child))
-    size = max(table) + 66  # a step from any base stays inside
-    trie = array("H", bytes(4 * size))
-    for index, (base, check) in table.items():
-        trie[2 * index] = base if base & _LEAF else 2 * base
-        trie[2 * index + 1] = 2 * check
+            _grow(trie, base)
+        trie[2 * node] = 2 * base
+        runs.append(last)
+        for i, letter in enumerate(letters):
+            trie[2 * (base + letter) + 1] = 2 * node
+            todo.append((base + letter, runs[i], runs[i + 1], depth + 1))
+        while trie[2 * free + 1]:
+            free += 1
+    _grow(trie, 2)
     return trie
+
+
+def _grow(trie, base):
+    # Every step from `base`, by 0..64, stays inside, and one place is always free.
+    missing = 2 * (base + 66) - len(trie)
+    if missing > 0:
+        trie.extend(array("H", bytes(2 * missing)))
 
 
 class Scanner:
