@@ -57,23 +57,30 @@ async def register(lexi):
         say("no registration: %s" % e)
 
 
-async def main():
-    lexi = Lexi(board.open_uart(), **board.OPTIONS)
-    events = lexi.events()
-    await bring_up(lexi)
-    if lexi.registered(SERVER):
-        say("server %d: registered already" % SERVER)
-    restarts = lexi.registry.restarts
-    async for event, server, value in events:
+async def follow(lexi):
+    """Say what happens, for ever."""
+    restarts = 0
+    registered = False
+    async for event, server, value in lexi.events(32):
         if lexi.registry.restarts != restarts:
             restarts = lexi.registry.restarts
+            registered = False
             say("the module restarted: arming its URCs again")
         say(describe(lexi.registry, event, server, value))
-        if server == SERVER and event == codes.REGISTRATION:
-            if value in codes.REGISTERED:
-                say("REGISTERED with %d" % server)
-            elif codes.status_class(value) == codes.FAILED:
-                await register(lexi)
+        if server != SERVER or event not in (codes.BOOTSTRAP, codes.REGISTRATION):
+            continue
+        if registered != (value in codes.REGISTERED):
+            registered = not registered
+            say("REGISTERED with %d" % SERVER if registered else "NOT REGISTERED any more")
+        if codes.status_class(value) == codes.FAILED:
+            await register(lexi)
+
+
+async def main():
+    lexi = Lexi(board.open_uart(), **board.OPTIONS)
+    following = asyncio.create_task(follow(lexi))
+    await bring_up(lexi)
+    await following
 
 
 def run():
