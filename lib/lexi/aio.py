@@ -30,6 +30,9 @@ class Runtime:
     signal = Signal
     sleep_ms = staticmethod(asyncio.sleep_ms)
 
+    def __init__(self):
+        self.reading = False  # whether somebody pumps the stream
+
     def start(self, coro):
         """Run a coroutine beside the application; returns a task with cancel()."""
         return asyncio.create_task(coro)
@@ -38,10 +41,14 @@ class Runtime:
         """Call pump() whenever the stream is readable, for ever."""
         reader = asyncio.StreamReader(stream)
         nothing = bytearray(0)
-        while True:
-            try:
-                await reader.readinto(nothing)  # waits for readiness, takes nothing
-            except OSError:
-                pass  # pump() meets it again, and counts it
-            if not pump():
-                await asyncio.sleep_ms(_SPURIOUS_MS)
+        self.reading = True
+        try:
+            while True:
+                try:
+                    await reader.readinto(nothing)  # waits for readiness, takes nothing
+                except OSError:
+                    pass  # pump() meets it again, and counts it
+                if not pump():
+                    await asyncio.sleep_ms(_SPURIOUS_MS)
+        finally:
+            self.reading = False

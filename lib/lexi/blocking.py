@@ -4,10 +4,11 @@ import select
 import time
 from micropython import const
 
-from . import Channel, Lwm2m, Monitor
+from . import Channel, Lwm2m, Monitor, Registry
 from . import Lexi as _Lexi
 from .channel import check_stream
 from .errors import LexiError
+from .registry import wait_ms
 
 _SPURIOUS_MS = const(10)  # pause after a wake-up that brought nothing, so as not to spin
 
@@ -56,6 +57,7 @@ class Runtime:
 
     lock = _Lock
     signal = Signal
+    reading = True  # whenever somebody waits
 
     def __init__(self, stream, ticks=time.ticks_ms):
         check_stream(stream)
@@ -91,9 +93,15 @@ class Blocking:
         self._target = target
         self._run = run
 
+    def __setattr__(self, name, value):
+        if name[0] == "_":
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._target, name, value)
+
     def __getattr__(self, name):
         value = getattr(self._target, name)
-        if isinstance(value, (Channel, Lwm2m, Monitor)):
+        if isinstance(value, (Channel, Lwm2m, Monitor, Registry)):
             return Blocking(value, self._run)
         if not callable(value):
             return value
@@ -110,17 +118,17 @@ class Lexi(Blocking):
     """lexi.Lexi for programs without asyncio; takes the same arguments.
 
     Every coroutine method blocks until it is done: lexi.start(), lexi.lwm2m.configs(),
-    lexi.wait_registered(721, 60). Between calls the application calls poll(). `core` is the
-    lexi.Lexi behind it: attributes are set there (lexi.core.channel.on_unknown = hook).
+    lexi.wait_registered(721, 60). Between calls the application calls poll(). In place of
+    `async for` over events() there is registry.subscribe().
     """
 
     def __init__(self, stream, *, runtime=None, **kwargs):
         runtime = runtime or Runtime(stream)
-        self.core = _Lexi(stream, runtime=runtime, **kwargs)
-        super().__init__(self.core, self.run)
+        core = _Lexi(stream, runtime=runtime, **kwargs)
+        super().__init__(core, self.run)
         self._poll = runtime.poll
-        self._pump = self.core.channel.pump
-        self._monitor = self.core.monitor
+        self._pump = core.channel.pump
+        self._monitor = core.monitor
 
     def run(self, coro):
         """Drive a coroutine of this library to its end and return its result."""
@@ -134,9 +142,9 @@ class Lexi(Blocking):
 
     def wait_registered(self, server, timeout_s):
         """As lexi.Lexi.wait_registered(); does what is due meanwhile."""
-        clock = self.core.channel.clock
-        left_ms = int(timeout_s * 1000)
-        while not self.core.registered(server):
+        clock = self._target.channel.clock
+        left_ms = wait_ms(timeout_s)
+        while not self._target.registered(server):
             if left_ms <= 0:
                 return False
             since_ms = clock.ms()

@@ -108,12 +108,13 @@ class Channel:
 
     stream: anything with readinto(), write() and poll support, not blocking in readinto():
         machine.UART, a socket, a pty. Refused with ValueError otherwise.
-    runtime: supplies lock(), signal() and sleep_ms(); see aio.py.
+    runtime: supplies lock(), signal(), sleep_ms() and `reading`; see aio.py.
     ring_size, chunk_size, line_size: buffers in bytes. The ring holds what comes while a handler
         runs: less than line_size + chunk_size + 2 can overflow on a line of full length.
 
     Counters: received, overrun (bytes); lines, urcs, unknown, overlong, undecodable, malformed
-    (counted by handlers), late (final codes nobody waited for), handler_errors, stream_errors.
+    and doubts (events after which the known state may be old; both counted by handlers), late
+    (final codes nobody waited for), handler_errors, stream_errors.
     """
 
     def __init__(self, stream, runtime, clock=None, ring_size=1024, chunk_size=256, line_size=512):
@@ -138,11 +139,13 @@ class Channel:
         self.unknown = 0
         self.undecodable = 0
         self.malformed = 0
+        self.doubts = 0
         self.late = 0
         self.handler_errors = 0
         self.stream_errors = 0
 
         self._closed = 0  # value of `lost` up to which state was read anew
+        self._runtime = runtime
         self._sleep_ms = runtime.sleep_ms
         self._lock = runtime.lock()
         self._done = runtime.signal()
@@ -179,13 +182,13 @@ class Channel:
 
     @property
     def lost(self):
-        """Everything that was lost so far: bytes dropped plus lines that could not be read."""
+        """Reasons so far to read the state anew: bytes dropped, lines unreadable, doubts."""
         state = self._state
-        return state[_OVERRUN] + state[_OVERLONG] + self.undecodable + self.malformed
+        return state[_OVERRUN] + state[_OVERLONG] + self.undecodable + self.malformed + self.doubts
 
     @property
     def gap(self):
-        """Whether something was lost that close_gap() was not told of."""
+        """Whether there is a reason that close_gap() was not told of."""
         return self.lost != self._closed
 
     def close_gap(self, lost):
@@ -195,14 +198,15 @@ class Channel:
     # Receiving
 
     def on(self, prefix, handler, rows=None):
-        """Call `handler(line)` for URCs that start with `prefix`, such as "+CEREG:".
+        """Call `handler(line)`, a plain function, for URCs that start with `prefix` ("+CEREG:").
 
         The line (a Scanner) is valid until the handler returns; handlers do not wait. With
         `rows`, lines of this prefix that hold nothing but ints go to `rows(count)` in batches
         instead, still in their order: see fold() in _native.py. One prefix can have rows.
         Raises ValueError for a prefix that does not end in ":" or is already taken.
         """
-        _need(isinstance(prefix, str) and prefix[-1:] == ":", "prefix", prefix, 'str with ":"')
+        ok = isinstance(prefix, str) and len(prefix) > 1 and prefix[-1] == ":"
+        _need(ok, "prefix", prefix, 'a name and ":"')
         _need(callable(handler), "handler", handler, "a function")
         key = prefix.upper().encode()
         if key in self._prefixes:
@@ -254,12 +258,12 @@ class Channel:
                 elif what == DATA:
                     self._take_data(state[_TEXT_AT], state[_LAST])
             except Exception as e:  # a handler's: counted, and the next line is served
-                self._failed(e)
+                self.report(e)
         if self.on_gap and self.lost != self._closed:
             try:
                 self.on_gap()
             except Exception as e:  # counted, as above
-                self._failed(e)
+                self.report(e)
 
     def _take_rows(self):
         n = self._state[_ROWS]
@@ -269,9 +273,10 @@ class Channel:
         try:
             self._rows(n)
         except Exception as e:  # counted, as above
-            self._failed(e)
+            self.report(e)
 
-    def _failed(self, e):
+    def report(self, e):
+        """Count what a handler raised and tell on_error."""
         self.handler_errors += 1
         if self.on_error:
             try:
@@ -472,7 +477,10 @@ class Channel:
     def _give_up(self, line):
         if self._rebooted:
             return ModuleRebooted("%s: the module restarted" % line.decode())
-        return AtTimeout("%s: no final result code in time" % line.decode())
+        why = (
+            "no final result code in time" if self._runtime.reading else "nobody reads the stream"
+        )
+        return AtTimeout("%s: %s" % (line.decode(), why))
 
     async def _quiet(self, line):
         # Nothing is sent until the module was silent for the gap it needs.

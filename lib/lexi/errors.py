@@ -1,6 +1,13 @@
 # The exceptions, one tree. Wrong arguments are ValueError, raised before a byte is sent.
 
 
+def check(name, value, lowest, highest):
+    """Return `value`, an int, or raise ValueError, naming it, when it is not lowest..highest."""
+    if not isinstance(value, int) or not lowest <= value <= highest:
+        raise ValueError("%s: %r, expected %d..%d" % (name, value, lowest, highest))
+    return value
+
+
 class LexiError(Exception):
     """Base of everything that a command can raise once it was sent."""
 

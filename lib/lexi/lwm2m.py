@@ -6,16 +6,9 @@
 from micropython import const
 
 from . import codes
-from .errors import AtError, LexiError
+from .errors import AtError, LexiError, check
 
 _MAX_SERVERS = const(64)  # a longer range in a test answer is not a list of servers
-
-
-def check(name, value, lowest, highest):
-    """Return `value`, an int, or raise ValueError, naming it, when it is not lowest..highest."""
-    if not isinstance(value, int) or not lowest <= value <= highest:
-        raise ValueError("%s: %r, expected %d..%d" % (name, value, lowest, highest))
-    return value
 
 
 def parse_limits(rest):
@@ -73,10 +66,14 @@ class Lwm2m:
     """
 
     def __init__(self, channel, family=codes.LEXI_R10401D):
+        if not isinstance(family, dict):
+            raise ValueError("family: %r, expected a table such as codes.LEXI_R10401D" % family)
         self.channel = channel
         self.family = family
 
     async def _set(self, text, *args):
+        if not text.startswith("AT+ULWM2MSTAT"):
+            self.channel.doubts += 1  # it may change what is registered: to be read anew
         await self.channel.command(text, args=args, timeout_ms=self.family["timeout_ms"])
 
     async def _read(self, name, on_info, accept=None):
@@ -248,7 +245,8 @@ class Lwm2m:
     async def change_config(self, server, **fields):
         """Change some fields of a server's row and keep the others: read, modify, write.
 
-        Raises ValueError for a field or server that does not exist. Returns the new row.
+        Raises ValueError for a field that does not exist, LexiError for such a server. Returns
+        the new row.
         """
         table = self.family["config"]
         names = [field[0] for field in table]
@@ -263,7 +261,7 @@ class Lwm2m:
                     row.values[names.index(name)] = value
                 await self.set_config(row.values)
                 return row
-        raise ValueError("server: %r has no row in +ULWM2MCONFIG" % server)
+        raise LexiError("server: %r has no row in +ULWM2MCONFIG" % server)
 
     async def config_limits(self):
         """AT+ULWM2MCONFIG=?: see parse_limits()."""

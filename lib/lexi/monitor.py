@@ -4,8 +4,7 @@
 
 from micropython import const
 
-from .errors import AtTimeout, LexiError
-from .lwm2m import check
+from .errors import AtTimeout, LexiError, check
 
 _RETRY_S = const(5)  # first wait after a failure, doubled each time
 _RETRY_MAX_S = const(900)
@@ -55,6 +54,7 @@ class Monitor:
         Raises AtTimeout when it stays mute, AtError when it goes on refusing the rest. Then
         nothing is watched yet: call it again.
         """
+        check("boot_s", boot_s, 0, 3600)
         restarts = self._registry.restarts
         await self._channel.setup(tries=max(boot_s, 1))
         self._clock.ms()
@@ -100,6 +100,7 @@ class Monitor:
         if lost == self._channel.lost:
             self._registry.keep_only([server for server, _, _ in listed])
         self._channel.close_gap(lost)
+        self.reachable = True
 
     async def reboot(self, boot_s=30):
         """AT+CFUN=16 and bring_up(). Drops the network; never done without being called."""

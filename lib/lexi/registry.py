@@ -10,6 +10,7 @@ from micropython import const
 
 from . import codes
 from ._machine import find, fold, keep
+from .errors import check
 from .scan import INT, TEXT
 
 # Layout of the scanner's state: see _native.py.
@@ -38,6 +39,7 @@ _SENT = const(7)
 _RECEIVED = const(8)
 
 _NONE = const(-1)
+_SHUT_DOWN = const(7)  # codes.CLIENT_STATUS
 _WAIT_MS = const(3600000)  # a wait without a deadline of its own is taken up again every hour
 
 
@@ -64,6 +66,16 @@ class Server:
         self.received = _or_none(cells[at + _RECEIVED])
         self.address = address
 
+    def __repr__(self):
+        return "Server(%d, %d: %s)" % (self.id, self.code, self.name)
+
+
+def wait_ms(timeout_s):
+    """Return `timeout_s`, an int or float, in ms, or raise ValueError."""
+    if not isinstance(timeout_s, (int, float)) or timeout_s < 0:
+        raise ValueError("timeout_s: %r, expected seconds, 0 or more" % (timeout_s,))
+    return int(timeout_s * 1000)
+
 
 def _or_none(value):
     return None if value == _NONE else value
@@ -75,17 +87,14 @@ class Registry:
     A URI is kept up to `uri_size` bytes, an address up to `address_size`; more is cut off.
 
     Counters: restarts; unknown_codes, unknown_events; dropped (events of servers and URIs for
-    which there was no room), subscriber_errors (the last one is in last_error).
+    which there was no room).
     """
 
     def __init__(self, channel, runtime, max_servers=8, max_uris=16, uri_size=32, address_size=64):
-        if not 1 <= max_servers <= 1000:
-            raise ValueError("max_servers: %r, expected 1..1000" % max_servers)
-        if not 1 <= max_uris <= 1000:
-            raise ValueError("max_uris: %r, expected 1..1000" % max_uris)
-        for name, size in (("uri_size", uri_size), ("address_size", address_size)):
-            if not 8 <= size <= 255:
-                raise ValueError("%s: %r, expected 8..255 bytes" % (name, size))
+        check("max_servers", max_servers, 1, 1000)
+        check("max_uris", max_uris, 1, 1000)
+        check("uri_size", uri_size, 8, 255)
+        check("address_size", address_size, 8, 255)
         self._channel = channel
         self._clock = channel.clock
         self.changed = runtime.signal()  # set whenever a status, or the client's state, changed
@@ -108,8 +117,6 @@ class Registry:
         self.unknown_codes = 0
         self.unknown_events = 0
         self.dropped = 0
-        self.subscriber_errors = 0
-        self.last_error = None
         channel.on("+ULWM2MSTAT:", self._line, self._rows)
 
     # Questions
@@ -140,8 +147,7 @@ class Registry:
 
     def uri(self, index):
         """(server, URI, count, time of the last) of a notified URI, by its index."""
-        if not 0 <= index < self._uri_count:
-            raise ValueError("index: %r, expected 0..%d" % (index, self._uri_count - 1))
+        check("index", index, 0, self._uri_count - 1)
         at = index * self._uri_stride
         text = bytes(self._uris[at + 1 : at + 1 + self._uris[at]]).decode()
         return self._uri_servers[index], text, self._uri_counts[index], self._uri_at_s[index]
@@ -165,7 +171,7 @@ class Registry:
 
     async def wait_registered(self, server, timeout_s):
         """Wait until the server is registered; False when `timeout_s` have passed."""
-        left_ms = int(timeout_s * 1000)
+        left_ms = wait_ms(timeout_s)
         while not self.registered(server):
             if left_ms <= 0:
                 return False
@@ -175,12 +181,14 @@ class Registry:
         return True
 
     def subscribe(self, fn):
-        """Call fn(event, server, value) for every event, after it was applied.
+        """Call fn(event, server, value), a plain function, after every event was applied.
 
         value is the status code, the seconds to the next update, the index of the URI (see
         uri()), the client or initialization status (server is 0 then), or the connection status.
         Of an unknown event server and value are what it holds there, value -1 for nothing.
         """
+        if not callable(fn):
+            raise ValueError("fn: %r, expected a function" % (fn,))
         # A new list each time: a subscriber may end its own subscription while it is called.
         fns = list(self._subscribers)
         fns.append(fn)
@@ -322,6 +330,8 @@ class Registry:
         if event == codes.CLIENT and status < len(codes.CLIENT_STATUS):
             if status == 0:
                 self.restarted()
+            elif status == _SHUT_DOWN:
+                self._channel.doubts += 1  # no status follows: what is registered is to be read
             self.client_status = status
         elif event == codes.INIT and status in codes.INIT_STATUS:
             if status == codes.INIT_STARTED:
@@ -397,8 +407,7 @@ class Registry:
             try:
                 fn(event, server, value)
             except Exception as e:  # counted: one subscriber must not keep events from others
-                self.subscriber_errors += 1
-                self.last_error = e
+                self._channel.report(e)
 
 
 class Events:
@@ -408,8 +417,7 @@ class Events:
     """
 
     def __init__(self, registry, runtime, size=16):
-        if not 1 <= size <= 1000:
-            raise ValueError("size: %r, expected 1..1000" % size)
+        check("size", size, 1, 1000)
         self._registry = registry
         self._items = array("i", bytes(12 * size))
         self._size = size

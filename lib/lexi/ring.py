@@ -8,6 +8,7 @@ from array import array
 from micropython import const
 
 from ._machine import append
+from .errors import check
 
 # Layout of `state`: see _native.py.
 _POS = const(1)
@@ -19,20 +20,18 @@ _STATE_SIZE = const(74 + 16 * 6)
 
 
 class Ring:
-    """Fixed buffer of `size` bytes, filled by at most `chunk` bytes at a time.
+    """Fixed buffer of `ring_size` bytes, filled by at most `chunk_size` bytes at a time.
 
-    Raises ValueError when `size` is under 64 or `chunk` is under 1 or not under `size`.
+    Raises ValueError when the ring is under 64 bytes, or the chunk not smaller than it.
     """
 
-    def __init__(self, size=1024, chunk=256):
-        if size < 64:
-            raise ValueError("size: %r, expected 64 bytes or more" % size)
-        if not 0 < chunk < size:
-            raise ValueError("chunk: %r, expected 1..%d bytes" % (chunk, size - 1))
-        self.data = bytearray(size)
+    def __init__(self, ring_size=1024, chunk_size=256):
+        check("ring_size", ring_size, 64, 1 << 20)
+        check("chunk_size", chunk_size, 1, ring_size - 1)
+        self.data = bytearray(ring_size)
         self.state = array("i", bytes(4 * _STATE_SIZE))
-        self.state[_SIZE] = size
-        self._chunk = bytearray(chunk)
+        self.state[_SIZE] = ring_size
+        self._chunk = bytearray(chunk_size)
 
     def fill(self, stream):
         """Take what `stream.readinto()` has now, one chunk at most; return the bytes taken."""

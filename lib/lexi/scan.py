@@ -13,6 +13,7 @@ from array import array
 from micropython import const
 
 from ._machine import advance
+from .errors import check
 
 # Layout of `state`: see _native.py.
 _START = const(0)
@@ -118,16 +119,14 @@ def _grow(trie, base):
 class Scanner:
     """Reads lines out of a Ring; also the current line, as handlers see it.
 
-    `limit`: longest accepted line in bytes (a longer one is dropped to its end and counted).
+    `line_size`: longest accepted line in bytes (a longer one is dropped to its end and counted).
     """
 
-    def __init__(self, ring, limit=512):
-        size = len(ring.data)
-        if not 16 <= limit <= size - 2:
-            raise ValueError("limit: %r, expected 16..%d bytes" % (limit, size - 2))
+    def __init__(self, ring, line_size=512):
+        check("line_size", line_size, 16, len(ring.data) - 2)
         self.state = ring.state
         self.data = ring.data
-        self.state[_LIMIT] = limit
+        self.state[_LIMIT] = line_size
         self.trie = None
         self.set_prefixes({})
 

@@ -560,6 +560,25 @@ class GapTest(unittest.TestCase):
 
         both(script)
 
+    def test_what_may_change_a_registration_is_followed_by_a_poll(self):
+        async def script(node, module):
+            await node.start()
+            lwm2m = node.lexi.lwm2m
+            module.rows = []
+            for change in (lwm2m.disable_for_good, lwm2m.inhibit, lwm2m.erase_objects_and_psk):
+                node.lexi.registry.put(721, 3)
+                result = change()
+                if node.name == "asyncio":
+                    await result
+                await node.live(5)
+                self.assertFalse(node.lexi.registered(721), node.name)
+            node.lexi.registry.put(721, 3)
+            module.urc(b"4,7")
+            await node.live(5)
+            self.assertFalse(node.lexi.registered(721), node.name)
+
+        both(script)
+
     def test_what_is_due_is_done_while_waiting_for_a_registration(self):
         async def script(node, module):
             module.rows = [b"721,1"]

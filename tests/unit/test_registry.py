@@ -175,7 +175,7 @@ class ClientTest(unittest.TestCase):
                 self.assertEqual(node.registry.client_status, status, form)
                 self.assertEqual(node.seen, [(4, 0, status)], form)
                 self.assertEqual(node.registry.restarts, 1 if status == 0 else 0, form)
-                self.assertEqual(node.channel.lost, 0)
+                self.assertEqual(node.channel.gap, status == 7, form)  # shut down: to be polled
 
     def test_every_initialization_status(self):
         for status in (1, 2, 3, 4):
@@ -193,7 +193,7 @@ class ClientTest(unittest.TestCase):
             (b"5,5", (5, 0, 5)),
         ):
             node = Node()
-            node.urc(b"4,7", b"5,2", b"1,721,3")
+            node.urc(b"4,5", b"5,2", b"1,721,3")
             before = node.state()
             node.urc(line)
             self.assertEqual(node.state(), before, line)
@@ -459,7 +459,7 @@ class LossTest(unittest.TestCase):
     def check(self, line, counter):
         for subscribe in (False, True):
             node = Node(subscribe)
-            node.urc(b"1,721,3", b"2,721,60", b'6,721,0,"z:9"', b'3,123,"/9"', b"4,7", b"5,2")
+            node.urc(b"1,721,3", b"2,721,60", b'6,721,0,"z:9"', b'3,123,"/9"', b"4,5", b"5,2")
             before = node.state()
             heard = len(node.seen)
             self.assertFalse(node.channel.gap)
@@ -595,14 +595,15 @@ class SubscriberTest(unittest.TestCase):
         def fail(*event):
             raise error
 
+        told = []
+        node.channel.on_error = told.append
         node.registry.subscribe(fail)
         node.registry.subscribe(node.hear)
         lines = (b"1,721,3", b"2,721,5", b'3,721,"/1"', b"4,7", b"5,2", b"6,721,3", b"9,1,2")
         node.urc(*lines)
         self.assertEqual(len(node.seen), len(lines))
-        self.assertEqual(node.registry.subscriber_errors, len(lines))
-        self.assertIs(node.registry.last_error, error)
-        self.assertEqual(node.channel.handler_errors, 0)
+        self.assertEqual(node.channel.handler_errors, len(lines))
+        self.assertEqual(told, [error] * len(lines))
 
     def test_unsubscribe(self):
         node = Node()
@@ -740,7 +741,8 @@ class WaitTest(unittest.TestCase):
             for after_ms, line in scheduled:
                 stream.send(b"\r\n+ULWM2MSTAT: " + line + b"\r\n", after_ms)
             start_ms = stream.ticks.ms
-            result = port.run(port.lexi.registry.wait_registered(721, timeout_s))
+            registry = getattr(port.lexi, "_target", port.lexi).registry
+            result = port.run(registry.wait_registered(721, timeout_s))
             results.append((result, stream.ticks.ms - start_ms))
         return results
 
@@ -766,7 +768,19 @@ class WaitTest(unittest.TestCase):
 
     def test_no_time_at_all(self):
         self.assertEqual(self.wait(0), [(False, 0)] * 2)
-        self.assertEqual(self.wait(-5), [(False, 0)] * 2)
+
+    def test_times_that_make_no_sense(self):
+        node = Node()
+        for timeout_s in (-1, None, "5"):
+            for waiter in (node.lexi, node.registry):
+                try:
+                    waiter.wait_registered(721, timeout_s)
+                    self.fail("%r is taken" % timeout_s)
+                except ValueError as e:
+                    self.assertIn("timeout_s: %r" % timeout_s, str(e))
+
+    def test_a_wrapped_registry_waits_too(self):
+        self.assertFalse(Node().lexi.registry.wait_registered(721, 3))
 
     def test_a_server_that_is_registered_already(self):
         node = Node()

@@ -89,20 +89,22 @@ class FillTest(unittest.TestCase):
 class SizeTest(unittest.TestCase):
     def test_wrong_sizes_name_the_parameter_the_value_and_what_is_allowed(self):
         for args, message in (
-            ((63, 8), "size: 63, expected 64 bytes or more"),
-            ((0, 8), "size: 0, expected 64 bytes or more"),
-            ((-1, 8), "size: -1, expected 64 bytes or more"),
-            ((64, 0), "chunk: 0, expected 1..63 bytes"),
-            ((64, -1), "chunk: -1, expected 1..63 bytes"),
-            ((64, 64), "chunk: 64, expected 1..63 bytes"),  # the last byte would be lost
-            ((100, 128), "chunk: 128, expected 1..99 bytes"),
+            ((63, 8), "ring_size: 63, expected 64..1048576"),
+            ((0, 8), "ring_size: 0, expected 64..1048576"),
+            ((-1, 8), "ring_size: -1, expected 64..1048576"),
+            ((None, 8), "ring_size: None, expected 64..1048576"),
+            ((64, 1.5), "chunk_size: 1.5, expected 1..63"),
+            ((64, 0), "chunk_size: 0, expected 1..63"),
+            ((64, -1), "chunk_size: -1, expected 1..63"),
+            ((64, 64), "chunk_size: 64, expected 1..63"),  # the last byte would be lost
+            ((100, 128), "chunk_size: 128, expected 1..99"),
         ):
             self.assertEqual(refusal(Ring, *args), message)
 
     def test_wrong_line_limits(self):
         for limit, message in (
-            (15, "limit: 15, expected 16..62 bytes"),
-            (63, "limit: 63, expected 16..62 bytes"),
+            (15, "line_size: 15, expected 16..62"),
+            (63, "line_size: 63, expected 16..62"),
         ):
             self.assertEqual(refusal(Scanner, Ring(64, 8), limit), message)
 
