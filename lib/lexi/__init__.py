@@ -13,8 +13,8 @@ __version__ = "0.1.0"
 class Lexi:
     """One module on one stream (machine.UART, a socket, a pty), for asyncio.
 
-    family: table of the module family (codes.py). ring_size, chunk_size, line_size: buffers in
-    bytes. max_servers, max_uris: sizes of the registry's tables. urc_mask, silence_s,
+    family: table of the module family (codes.py). ring_size, chunk_size, line_size, rxbuf: see
+    Channel. max_servers, max_uris: sizes of the registry's tables. urc_mask, silence_s,
     reboot_wait_s: see Monitor. Raises ValueError for what cannot work.
 
     channel, lwm2m, registry and monitor are the rooms behind it, each usable alone.
@@ -30,6 +30,7 @@ class Lexi:
         ring_size=1024,
         chunk_size=256,
         line_size=512,
+        rxbuf=0,
         max_servers=8,
         max_uris=16,
         urc_mask=7,
@@ -42,13 +43,13 @@ class Lexi:
             runtime = Runtime()
         self._runtime = runtime
         self._tasks = []
-        self.channel = Channel(stream, runtime, clock, ring_size, chunk_size, line_size)
+        self.channel = Channel(stream, runtime, clock, ring_size, chunk_size, line_size, rxbuf)
         self.lwm2m = Lwm2m(self.channel, family)
         self.registry = Registry(self.channel, runtime, max_servers, max_uris)
         self.monitor = Monitor(
             self.channel, self.lwm2m, self.registry, runtime, urc_mask, silence_s, reboot_wait_s
         )
-        self.channel.on_gap = self.registry.changed.set
+        self.channel.on_gap = self.monitor.wake
 
     async def start(self, boot_s=30):
         """Bring the module up and keep the registry true from now on; see Monitor.bring_up()."""

@@ -4,7 +4,8 @@ try:
     from ._native import advance, append, find, fold, keep
 
     NATIVE = True
-except (ImportError, SyntaxError, ValueError):  # not installed; no emitter; .mpy of another CPU
+except (ImportError, SyntaxError, ValueError, NotImplementedError):
+    # Not installed; no emitter; .mpy of another CPU.
     from ._bytecode import advance, append, find, fold, keep
 
     NATIVE = False

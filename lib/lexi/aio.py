@@ -32,6 +32,7 @@ class Runtime:
 
     def __init__(self):
         self.reading = False  # whether somebody pumps the stream
+        self.errors = 0  # waits that failed
 
     def start(self, coro):
         """Run a coroutine beside the application; returns a task with cancel()."""
@@ -46,8 +47,8 @@ class Runtime:
             while True:
                 try:
                     await reader.readinto(nothing)  # waits for readiness, takes nothing
-                except OSError:
-                    pass  # pump() meets it again, and counts it
+                except Exception:  # the stream's or out of memory: this task must not end
+                    self.errors += 1
                 if not pump():
                     await asyncio.sleep_ms(_SPURIOUS_MS)
         finally:

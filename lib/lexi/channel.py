@@ -11,14 +11,15 @@ import select
 import time
 from micropython import const
 
-from .errors import AtError, AtTimeout, CmeError, LexiError, ModuleRebooted
+from .errors import AtError, AtTimeout, CmeError, LexiError, ModuleRebooted, check
 from .ring import Ring
 from .scan import DATA, LINE, MORE, PROMPT, Scanner
 
 _GAP_MS = const(21)  # 20 ms after a final code or URC (module.md 3.1), and a tick's rounding
 _PROMPT_MS = const(50)  # wait between "@" and the data (module.md 3.5)
-_SETTLE_MS = const(100)  # silence after which no late answer is expected any more
 _PROBE_MS = const(1000)  # time for a bare AT to be answered
+_SETTLE_MS = const(100)
+_PROOF_MS = const(3000)  # the same for AT+CMEE?, behind whatever the module still has to answer
 _WRITE_RETRY_MS = const(10)
 _REBOOT_GRACE_MS = const(2000)  # an answer later than this after a restart sign will not come
 _TIMEOUT_MS = const(10000)  # plain commands (module.md 4.9)
@@ -109,16 +110,29 @@ class Channel:
     stream: anything with readinto(), write() and poll support, not blocking in readinto():
         machine.UART, a socket, a pty. Refused with ValueError otherwise.
     runtime: supplies lock(), signal(), sleep_ms() and `reading`; see aio.py.
-    ring_size, chunk_size, line_size: buffers in bytes. The ring holds what comes while a handler
-        runs: less than line_size + chunk_size + 2 can overflow on a line of full length.
+    ring_size, chunk_size, line_size: buffers in bytes. The ring holds one chunk and the line that
+        is being read; what comes while a handler runs waits in the UART's own buffer.
+    rxbuf: size of that buffer in bytes, if the stream has any(). A full one has lost bytes
+        behind those it holds: that is counted, and no line is read across the place. 0: unknown.
 
     Counters: received, overrun (bytes); lines, urcs, unknown, overlong, undecodable, malformed
     and doubts (events after which the known state may be old; both counted by handlers), late
     (final codes nobody waited for), handler_errors, stream_errors.
     """
 
-    def __init__(self, stream, runtime, clock=None, ring_size=1024, chunk_size=256, line_size=512):
+    def __init__(
+        self,
+        stream,
+        runtime,
+        clock=None,
+        ring_size=1024,
+        chunk_size=256,
+        line_size=512,
+        rxbuf=0,
+    ):
         check_stream(stream)
+        check("rxbuf", rxbuf, 0, 1 << 20)
+        _need(not rxbuf or hasattr(stream, "any"), "rxbuf", rxbuf, "0 for a stream without any()")
         self.stream = stream
         self.clock = clock or Clock()
         self.ring = Ring(ring_size, chunk_size)
@@ -127,6 +141,9 @@ class Channel:
         self._prefixes = {p: i + 1 for i, p in enumerate(_FINALS)}
         self._prefixes[b"CONNECT "] = _CONNECT_SIZE
         self._handlers = [None] * _FIRST_URC
+        self._rxbuf = rxbuf
+        self._joint = 0  # bytes to read up to the place where the UART lost some
+        self._busy = False  # a handler runs
         self._rows = None  # takes the number of rows that wait in the scanner's state
         self._row_tag = 0
         self.line.set_prefixes(self._prefixes)
@@ -150,7 +167,7 @@ class Channel:
         self._lock = runtime.lock()
         self._done = runtime.signal()
         self._heard_ms = self.clock.ms()
-        self.heard_s = self.clock.s  # when the module last sent anything
+        self.heard_s = self.clock.s  # when the module last sent a readable line
         # The pending command.
         self._command = None  # its text as bytes while one waits for its final result code
         self._result = 0  # tag of the final result code
@@ -167,6 +184,8 @@ class Channel:
         self._rebooted = False
         self._numeric = False  # numeric result codes (ATV0) count, during sync() only
         self._owed = 0  # commands that gave up: their answers may still come
+        self._asked = 0  # of them, questions for the proof in _settle()
+        self._unproven = False  # final result codes do not count before a certain text
 
     @property
     def received(self):
@@ -224,23 +243,35 @@ class Channel:
 
     def pump(self):
         """Take one chunk from the stream and serve it; return the bytes taken."""
+        if self._busy:
+            return 0  # a handler that waits: the rest comes when it has returned
         try:
-            n = self.ring.fill(self.stream)
-        except OSError:
+            if self._rxbuf and not self._joint:
+                waiting = self.stream.any()
+                if waiting >= self._rxbuf - 1:
+                    self._joint = waiting
+            n = self.ring.fill(self.stream, self._joint)
+        except Exception:  # the stream's, or out of memory: tried again at the next wake-up
             self.stream_errors += 1
             return 0
         if n:
+            if self._joint:
+                self._joint -= n
+                if not self._joint:
+                    self.ring.mark_loss()
             self._serve()
         return n
 
     def feed(self, data):
-        """Serve bytes that come from elsewhere than the stream."""
+        """Serve bytes that come from elsewhere than the stream. Not for handlers."""
+        if self._busy:
+            raise LexiError("feed: a handler is running")
         self.ring.feed(data)
         self._serve()
 
     def _serve(self):
         self._heard_ms = self.clock.ms()
-        self.heard_s = self.clock.s
+        self._busy = True
         state = self._state
         line = self.line
         while True:
@@ -259,6 +290,7 @@ class Channel:
                     self._take_data(state[_TEXT_AT], state[_LAST])
             except Exception as e:  # a handler's: counted, and the next line is served
                 self.report(e)
+        self._busy = False
         if self.on_gap and self.lost != self._closed:
             try:
                 self.on_gap()
@@ -270,6 +302,7 @@ class Channel:
         self._state[_ROWS] = 0
         self.lines += n
         self.urcs += n
+        self.heard_s = self.clock.s
         try:
             self._rows(n)
         except Exception as e:  # counted, as above
@@ -290,6 +323,7 @@ class Channel:
         if bad & 1:
             self.undecodable += 1
             return
+        self.heard_s = self.clock.s
         if 0 < tag <= _LAST_FINAL:
             self._final(tag)
             return
@@ -306,7 +340,7 @@ class Channel:
             self.on_unknown(line)
 
     def _final(self, tag):
-        if self._command is None or self._result:
+        if self._command is None or self._result or self._unproven:
             self.late += 1
             if self._owed:
                 self._owed -= 1
@@ -341,6 +375,8 @@ class Channel:
             return False
         if not self._info_tag and not line.startswith(prefix):
             return False
+        if not prefix and line.startswith(b"+"):
+            return False  # a URC nobody registered
         try:
             if self._accept and not self._accept(line):
                 return False
@@ -509,30 +545,48 @@ class Channel:
             await self._sleep_ms(_WRITE_RETRY_MS)
 
     async def _settle(self, text):
-        # A command gave up and its answer may still come. The module answers in order, so once
-        # a bare AT is answered and silence follows, nothing of the old command can come.
+        # A command gave up and its answer may still come, whenever the module is done with it. It
+        # answers in order: the proof that nothing old can follow is the answer to a question
+        # that is told from any other by its text. A final code without it goes nowhere.
         deadline_ms = self._deadline_ms
-        while True:
-            try:
-                await self._probe()
-                break
-            except AtTimeout:
-                if time.ticks_diff(deadline_ms, self.clock.ms()) <= 0:
+        refused = 0
+        self._info_prefix = b"+CMEE:"
+        self._info_tag = 0
+        self._accept = None
+        self._on_info = self._proved
+        try:
+            while True:
+                late = self.late
+                self._unproven = True
+                try:
+                    await self._probe(b"AT+CMEE?", _PROOF_MS)
+                    break
+                except AtTimeout:
+                    self._asked += 1
+                if late != self.late:
+                    refused += 1
+                    if refused == 2:
+                        break  # it answers, but never with the text: then the silence must do
+                elif time.ticks_diff(deadline_ms, self.clock.ms()) <= 0:
                     raise AtTimeout("%s: not sent, the module is silent" % text)
-        # What was answered may have been the old command: then the answer to AT is still owed.
-        deadline_ms = time.ticks_add(self.clock.ms(), _TIMEOUT_MS)
+        finally:
+            self._unproven = False
+            self._info_prefix = self._on_info = None
         silent_ms = 0
-        while silent_ms < (_PROBE_MS if self._owed else _SETTLE_MS):
-            if time.ticks_diff(deadline_ms, self.clock.ms()) <= 0:
-                raise AtTimeout("%s: not sent, old answers do not end" % text)
+        while self._asked > 0 and silent_ms < _PROOF_MS:
+            # Earlier questions are answered too, unless they were lost.
             late = self.late
             await self._sleep_ms(_SETTLE_MS)
+            self._asked -= self.late - late
             silent_ms = silent_ms + _SETTLE_MS if late == self.late else 0
-        self._owed = 0
+        self._owed = self._asked = 0
 
-    async def _probe(self, line=b"AT"):
+    def _proved(self, line):
+        self._unproven = False
+
+    async def _probe(self, line=b"AT", timeout_ms=_PROBE_MS):
         # Any final result code is a sign of life.
-        self._deadline_ms = time.ticks_add(self.clock.ms(), _PROBE_MS)
+        self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
         try:
             if self._unsent:  # the rest of a payload that the module was promised
                 await self._sleep_ms(_PROMPT_MS)

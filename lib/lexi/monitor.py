@@ -4,10 +4,11 @@
 
 from micropython import const
 
-from .errors import AtTimeout, LexiError, check
+from .errors import AtTimeout, LexiError, ModuleRebooted, check
 
 _RETRY_S = const(5)  # first wait after a failure, doubled each time
 _RETRY_MAX_S = const(900)
+_POLL_MAX_S = const(3600)  # a URC can get lost without a trace: the oldest that a state may be
 _NOT_READY_MS = const(2500)  # LwM2M commands may fail for a while after boot (module.md 4.8)
 _CFUN_TIMEOUT_MS = const(30000)  # module.md 4.9
 
@@ -16,7 +17,8 @@ class Monitor:
     """Watches one module.
 
     urc_mask: what to arm with AT+ULWM2MSTAT=1,<mask>; 7 is all events.
-    silence_s: so long after the last byte the module is asked whether it is still armed.
+    silence_s: so long after the last readable line the module is asked whether it is still armed,
+        and what is registered.
     reboot_wait_s: time the module is given after AT+CFUN=16 before it is asked anything.
 
     mode and server_ids hold what bring_up() read. reachable: the last exchange was answered.
@@ -32,10 +34,15 @@ class Monitor:
         self._registry = registry
         self._clock = channel.clock
         self._sleep_ms = runtime.sleep_ms
+        self._signal = runtime.signal()
+        registry.watch(self._signal)
+        self.wake = self._signal.set
         self._mask = urc_mask if lwm2m.family["urc_mask"] else None
         self._silence_s = silence_s
         self._reboot_wait_s = reboot_wait_s
         self._restarts = 0  # of the registry, up to which the module was brought up
+        self._mute = False  # it did not answer: what it went through is not known
+        self._polled_s = 0
         self._retry_s = 0
         self._not_before_s = 0
         self._failed_at = 0  # restarts of the registry then: another one is not made to wait
@@ -96,15 +103,22 @@ class Monitor:
     async def poll(self):
         """Read AT+ULWM2MREG? into the registry; closes a gap unless more was lost meanwhile."""
         lost = self._channel.lost
+        others = self._channel.urcs + self._channel.unknown
         listed = await self._lwm2m.registrations(self._registry.put)
-        if lost == self._channel.lost:
+        if lost == self._channel.lost and others == self._channel.urcs + self._channel.unknown:
+            # Nothing but the answer came, so nothing of it can be missing.
             self._registry.keep_only([server for server, _, _ in listed])
         self._channel.close_gap(lost)
+        self._clock.ms()
+        self._polled_s = self._clock.s
         self.reachable = True
 
     async def reboot(self, boot_s=30):
         """AT+CFUN=16 and bring_up(). Drops the network; never done without being called."""
-        await self._channel.command("AT+CFUN=16", timeout_ms=_CFUN_TIMEOUT_MS)
+        try:
+            await self._channel.command("AT+CFUN=16", timeout_ms=_CFUN_TIMEOUT_MS)
+        except ModuleRebooted:
+            pass  # it was faster than its OK
         self._rebooting = True  # attend() is not to ask in between
         try:
             self._registry.restarted()
@@ -123,7 +137,8 @@ class Monitor:
             return self._not_before_s - now_s
         if self._registry.restarts != self._restarts or self._channel.gap or self._retry_s:
             return 0
-        return max(0, self._channel.heard_s + self._silence_s - now_s)
+        silent_s = self._channel.heard_s + self._silence_s - now_s
+        return max(0, min(silent_s, self._polled_s + _POLL_MAX_S - now_s))
 
     async def attend(self):
         """Do what is due and return the seconds until something may be due again.
@@ -133,16 +148,20 @@ class Monitor:
         """
         if self.due_s() == 0:
             try:
-                if self._registry.restarts != self._restarts:
+                if self._registry.restarts != self._restarts or self._mute:
                     await self.bring_up()
                 elif self._channel.gap:
                     await self.poll()
-                elif await self._lwm2m.urcs() not in (None, (1, self._mask)):
+                elif await self._lwm2m.urcs() in (None, (1, self._mask)):
+                    await self.poll()
+                else:
                     self._registry.restarted()  # it forgot, so it was restarted unheard
                     await self.bring_up()
+                self._mute = False
                 self.reachable = True
-            except LexiError as e:
-                self.reachable = not isinstance(e, AtTimeout)
+            except Exception as e:  # counted: this task must not end, whatever it was
+                self._mute = self._mute or isinstance(e, AtTimeout)
+                self.reachable = not self._mute
                 self.failures += 1
                 self.last_error = e
             done = self._registry.restarts == self._restarts and not self._channel.gap
@@ -159,4 +178,4 @@ class Monitor:
         """attend() for ever, woken by what the receive path notices."""
         while True:
             wait_s = await self.attend()
-            await self._registry.changed.wait_ms(wait_s * 1000)
+            await self._signal.wait_ms(wait_s * 1000)

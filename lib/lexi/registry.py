@@ -97,7 +97,8 @@ class Registry:
         check("address_size", address_size, 8, 255)
         self._channel = channel
         self._clock = channel.clock
-        self.changed = runtime.signal()  # set whenever a status, or the client's state, changed
+        self._runtime = runtime
+        self._signals = []
         self._max_servers = max_servers
         self._cells = array("i", bytes(4 * (_CELL0 + _CELL_SIZE * max_servers)))
         self._addresses = bytearray(max_servers * (1 + address_size))
@@ -172,13 +173,26 @@ class Registry:
     async def wait_registered(self, server, timeout_s):
         """Wait until the server is registered; False when `timeout_s` have passed."""
         left_ms = wait_ms(timeout_s)
-        while not self.registered(server):
-            if left_ms <= 0:
-                return False
-            since_ms = self._clock.ms()
-            await self.changed.wait_ms(min(left_ms, _WAIT_MS))
-            left_ms -= time.ticks_diff(self._clock.ms(), since_ms)
-        return True
+        signal = self._runtime.signal()
+        self._signals.append(signal)
+        try:
+            while not self.registered(server):
+                if left_ms <= 0:
+                    return False
+                since_ms = self._clock.ms()
+                await signal.wait_ms(min(left_ms, _WAIT_MS))
+                left_ms -= time.ticks_diff(self._clock.ms(), since_ms)
+            return True
+        finally:
+            self._signals.remove(signal)
+
+    def watch(self, signal):
+        """Set a signal of the runtime whenever something changed; it must have one waiter."""
+        self._signals.append(signal)
+
+    def _wake(self):
+        for signal in self._signals:
+            signal.set()
 
     def subscribe(self, fn):
         """Call fn(event, server, value), a plain function, after every event was applied.
@@ -226,7 +240,7 @@ class Registry:
         self.client_status = None
         self.init_status = None
         self._channel.note_reboot()
-        self.changed.set()
+        self._wake()
 
     def update(self, rows, count):
         """Apply `count` decoded events: rows in a scanner's state, see _native.py."""
@@ -245,7 +259,7 @@ class Registry:
                 self._notify(rows[at + 1], rows[at + 2], rows[at + 3])
             i = done
         if cells[_CHANGES] != changes:
-            self.changed.set()
+            self._wake()
 
     def _rows(self, count):
         self.update(self._channel.line.state, count)
@@ -384,12 +398,21 @@ class Registry:
     def _add(self, server):
         cells = self._cells
         n = cells[_SERVERS]
-        if n == self._max_servers or not 0 <= server <= 0xFFFF:
+        if not 0 <= server <= 0xFFFF:
             self.dropped += 1
             return None
         at = _CELL0 + _CELL_SIZE * n
+        if n < self._max_servers:
+            cells[_SERVERS] = n + 1
+        else:  # in place of one of which nothing is known
+            while n and cells[at - _CELL_SIZE + _CODE] != codes.NO_CODE:
+                n -= 1
+                at -= _CELL_SIZE
+            if n == 0:
+                self.dropped += 1
+                return None
+            at -= _CELL_SIZE
         cells[at + _ID] = server
-        cells[_SERVERS] = n + 1
         self._forget(at)
         return at
 
@@ -402,7 +425,7 @@ class Registry:
         self._addresses[(at - _CELL0) // _CELL_SIZE * self._address_stride] = 0
 
     def _notify(self, event, server, value):
-        self.changed.set()
+        self._wake()
         for fn in self._subscribers:
             try:
                 fn(event, server, value)

@@ -33,17 +33,29 @@ class Ring:
         self.state[_SIZE] = ring_size
         self._chunk = bytearray(chunk_size)
 
-    def fill(self, stream):
-        """Take what `stream.readinto()` has now, one chunk at most; return the bytes taken."""
-        n = stream.readinto(self._chunk)
+    def fill(self, stream, most=0):
+        """Take what `stream.readinto()` has now, one chunk and `most` bytes at most.
+
+        Returns the bytes taken; 0 for `most` is no limit.
+        """
+        chunk = self._chunk
+        if 0 < most < len(chunk):
+            n = stream.readinto(chunk, most)
+        else:
+            n = stream.readinto(chunk)
         if not n:  # None or 0: a spurious wake-up
             return 0
-        append(self.state, self.data, self._chunk, n)
+        append(self.state, self.data, chunk, min(n, len(chunk)))
         return n
 
     def feed(self, data):
         """Take bytes from elsewhere than a stream, such as a test or another driver."""
         append(self.state, self.data, data, len(data))
+
+    def mark_loss(self):
+        """Count a byte that was lost before it got here, and let no line be read across it."""
+        self.state[_OVERRUN] = (self.state[_OVERRUN] + 1) & 0x3FFFFFFF
+        self.feed(b"\xff")
 
     def __len__(self):
         """Bytes that the scanner has not looked at yet."""

@@ -106,6 +106,8 @@ def compile_prefixes(prefixes):
         while trie[2 * free + 1]:
             free += 1
     _grow(trie, 2)
+    if len(trie) >= _LEAF:
+        raise ValueError("prefixes: %d, too many" % len(paths))
     return trie
 
 
@@ -199,12 +201,12 @@ class Scanner:
         return bytes(self.data[self.state[_TEXT_AT] : self.state[_POS] - 1]).strip()
 
     def startswith(self, text):
-        """Whether the line begins with `text` (bytes)."""
+        """Whether the line begins with `text` (bytes), in any case."""
         i = self.state[_START]
         if self.state[_POS] - i <= len(text):
             return False
         for c in text:
-            if self.data[i] != c:
+            if (self.data[i] ^ c) & 0xDF:  # bit 5 tells the cases of a letter apart
                 return False
             i += 1
         return True

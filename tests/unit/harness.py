@@ -19,6 +19,9 @@ from lexi.aio import Runtime as AioRuntime
 
 EXPECT_NATIVE = os.getenv("LEXI_SCAN") != "bytecode"
 
+PROOF = b"AT+CMEE?"  # what is asked to be sure that no late answer can follow
+PROOF_TEXT = b"\r\n+CMEE: 0\r\n"
+
 _POLL = 3  # MP_STREAM_POLL
 _POLLIN = 1
 _POLLOUT = 4
@@ -115,11 +118,14 @@ class FakeStream(io.IOBase):
         return len(data)
 
     def _answer(self, line):
-        answer = self.answers.get(line, self.default)
+        told = line == PROOF and PROOF not in self.answers  # as AT, with its text before
+        answer = self.answers.get(b"AT" if told else line, self.default)
         if isinstance(answer, list):
             answer = answer.pop(0) if answer else self.default
         if callable(answer):
             answer = answer(line)
+        if told and answer and answer.endswith(b"OK\r\n"):
+            answer = PROOF_TEXT + answer
         if answer:
             self.send(answer)
 

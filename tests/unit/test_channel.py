@@ -166,7 +166,9 @@ class RoutingTest(unittest.TestCase):
             stream.ticks.ms += 100000
             channel.clock.ms()
         self.assertEqual(channel.heard_s, 0)
-        channel.feed(b"\0")
+        channel.feed(b"\0\xff\r\n+X\x81\r\n")  # noise is no sign of life
+        self.assertEqual(channel.heard_s, 0)
+        channel.feed(b"RING\r\n")
         self.assertEqual(channel.heard_s, 300)
 
     def test_an_idle_pump_and_a_urc_take_no_heap(self):

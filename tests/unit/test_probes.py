@@ -252,6 +252,7 @@ class AlsoTest(unittest.TestCase):
         # The first answer comes while the second command waits for the port, or for its answer.
         late = b"\r\n+CEREG: 0,4\r\n\r\nERROR\r\n"
         answer = b"\r\n+CEREG: 2,1\r\n\r\nOK\r\n"
+        proof = harness.PROOF_TEXT + _OK
         for late_ms in (1, 20, 500, 1100, 2500):
             port = Port()
             stream = port.stream
@@ -261,11 +262,11 @@ class AlsoTest(unittest.TestCase):
 
             def in_order(_, stream=stream):  # a module answers one command after the other
                 due = stream.due() or 0
-                stream.send(_OK, due + 1)
+                stream.send(proof, due + 1)
 
             stream.answers = {
                 b"AT+CEREG?": [slowly, answer],
-                b"AT": in_order,
+                harness.PROOF: in_order,
             }
             with self.assertRaises(AtTimeout):
                 port.command("AT+CEREG?", "+CEREG:", timeout_ms=1000)
@@ -273,10 +274,9 @@ class AlsoTest(unittest.TestCase):
             self.assertEqual(stream.commands[0], b"AT+CEREG?")
             self.assertEqual(stream.commands[-1], b"AT+CEREG?")
             # Nothing was left unread: the late answer was heard and went nowhere.
-            probes = stream.commands.count(b"AT")
-            self.assertEqual(
-                port.channel.received, len(late) + len(answer) + probes * len(_OK), "%d" % late_ms
-            )
+            probes = stream.commands.count(harness.PROOF)
+            heard = len(late) + len(answer) + probes * len(proof)
+            self.assertEqual(port.channel.received, heard, "%d" % late_ms)
 
 
 class HeapTest(unittest.TestCase):

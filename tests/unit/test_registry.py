@@ -639,14 +639,15 @@ class SubscriberTest(unittest.TestCase):
     def test_changed_is_set_by_every_change_of_status(self):
         for subscribe in (False, True):
             node = Node(subscribe)
-            changed = node.registry.changed
+            changed = harness.blocking.Signal()
+            node.registry.watch(changed)
             for line in (b"1,721,2", b"0,721,3", b"4,7", b"5,2", b"6,721,3", b"5,1"):
                 changed.clear()
                 node.urc(line)
                 self.assertEqual(list(changed.wait_ms(1)), [], line)  # does not wait
             changed.clear()
             node.urc(b"1,721")
-            node.registry.changed.clear()
+            changed.clear()
             self.assertEqual(list(changed.wait_ms(1)), [1])
 
 
@@ -849,11 +850,13 @@ class YearsTest(unittest.TestCase):
 
     def test_a_node_runs_for_three_years(self):
         node = Node(ticks=Ticks32())
-        node.stream.answers = ANSWERS
+        node.stream.answers = dict(ANSWERS)
         node.lexi.start()
         days = 3 * 365
         for day in range(1, days + 1):
             code = 3 + 2 * (day % 2)
+            polled = b"\r\n+ULWM2MREG: 721,%d,175\r\n\r\nOK\r\n" % code
+            node.stream.answers[b"AT+ULWM2MREG?"] = polled
             node.stream.send(b"\r\n+ULWM2MSTAT: 1,721,%d\r\n" % code, 43200000)
             node.lexi.poll(43200000)
             self.assertEqual(node.registry.code(721), code, day)

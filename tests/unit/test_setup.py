@@ -52,6 +52,8 @@ class Modem(FakeStream):
             self.cmee = 1
         elif line == b"AT+CGMM":
             text = b"\r\nLEXI-R10401D\r\n" if self.verbose else b"LEXI-R10401D\r\n"
+        elif line == harness.PROOF:
+            text = b"\r\n+CMEE: 0\r\n" if self.verbose else b"+CMEE: 0\r\n"
         elif line != b"AT":
             return self.final(False)
         return text + self.final(True)
@@ -122,7 +124,7 @@ class SetupTest(unittest.TestCase):
             port = make(stream)
             start = stream.ticks.ms
             port.run(port.channel.setup())
-            self.assertEqual(stream.commands, [b"AT", b"AT", b"ATE0", b"AT+CMEE=1"])
+            self.assertEqual(stream.commands, [b"AT", b"AT+CMEE?", b"ATE0", b"AT+CMEE=1"])
             self.assertTrue(stream.ticks.ms - start < 300)
 
     def test_one_try_a_second_from_a_mute_module(self):
@@ -190,7 +192,7 @@ class SetupTest(unittest.TestCase):
             stream = FakeStream(answers={b"AT": [b"0\r"], b"ATV1": b"0\r"})
             port = make(stream)
             port.run(port.channel.sync(2))
-            self.assertEqual(stream.commands, [b"AT", b"ATV1", b"AT"])
+            self.assertEqual(stream.commands, [b"AT", b"ATV1", b"AT+CMEE?"])
             stream.default = b"0\r"
             with self.assertRaises(AtTimeout):
                 port.command("AT", timeout_ms=500)
