@@ -43,7 +43,7 @@ def describe(registry, event, server, value):
 async def bring_up(lexi):
     await lexi.start()
     say("module is up, servers %s" % lexi.monitor.server_ids)
-    if await lexi.lwm2m.enable():
+    if lexi.monitor.mode != codes.MODE_ENABLED and await lexi.lwm2m.enable():
         say("the client was disabled: enabled it, restarting the module")
         await lexi.reboot()
         say("module is up again")
@@ -61,18 +61,21 @@ async def follow(lexi):
     """Say what happens, for ever."""
     restarts = 0
     registered = False
+    asked = False  # for a registration, since the last one or the last restart
     async for event, server, value in lexi.events(32):
         if lexi.registry.restarts != restarts:
             restarts = lexi.registry.restarts
-            registered = False
+            registered = asked = False
             say("the module restarted: arming its URCs again")
         say(describe(lexi.registry, event, server, value))
         if server != SERVER or event not in (codes.BOOTSTRAP, codes.REGISTRATION):
             continue
         if registered != (value in codes.REGISTERED):
             registered = not registered
+            asked = asked and not registered
             say("REGISTERED with %d" % SERVER if registered else "NOT REGISTERED any more")
-        if codes.status_class(value) == codes.FAILED:
+        if codes.status_class(value) == codes.FAILED and not asked:
+            asked = True
             await register(lexi)
 
 

@@ -9,7 +9,7 @@ RX_PIN = 16  # to RXD of the module (its output)
 BAUD = 115200
 RXBUF_BYTES = 2048  # holds 177 ms of input while the application is busy
 
-OPTIONS = {"ring_size": 2048, "chunk_size": 256, "line_size": 512, "max_servers": 8}
+OPTIONS = {"rxbuf": RXBUF_BYTES, "max_servers": 8}
 
 
 def open_uart():

@@ -9,7 +9,7 @@ RX_PIN = 1  # GP1, to RXD of the module (its output)
 BAUD = 115200
 RXBUF_BYTES = 1024  # holds 88 ms of input while the application is busy
 
-OPTIONS = {"ring_size": 1024, "chunk_size": 128, "line_size": 512, "max_servers": 4}
+OPTIONS = {"rxbuf": RXBUF_BYTES, "max_servers": 4}
 
 
 def open_uart():

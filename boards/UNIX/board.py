@@ -9,7 +9,7 @@ _VTIME = const(5)
 _VMIN = const(6)
 
 # reboot_wait_s is short: the simulated module is back sooner than a real one's 15 s.
-OPTIONS = {"ring_size": 2048, "chunk_size": 256, "reboot_wait_s": 1}
+OPTIONS = {"max_servers": 8, "reboot_wait_s": 1}
 
 
 def open_uart():

@@ -90,7 +90,7 @@ class FakeStream(io.IOBase):
         if self.spurious:
             self.spurious -= 1
             return None
-        n = min(len(buf), len(self._now), self.piece or len(buf))
+        n = min(n or len(buf), len(self._now), self.piece or len(buf))
         if n == 0:
             return None
         buf[:n] = self._now[:n]

@@ -158,6 +158,64 @@ class RoutingTest(unittest.TestCase):
         self.assertTrue(channel.overrun >= 110 - 64)
         self.assertTrue(channel.gap)
 
+    def test_a_full_uart_buffer_is_a_loss_behind_what_it_holds(self):
+        class Uart(FakeStream):
+            def any(self):
+                self.due()
+                return len(self._now)
+
+        whole = b"\r\n+U: 1\r\n" * 7  # 63 bytes
+        for cut in range(1, 8):
+            stream = Uart()
+            channel = make_channel(stream, ring_size=128, chunk_size=16, line_size=32, rxbuf=63)
+            heard = []
+            channel.on("+U:", lambda line, heard=heard: heard.append(line.line()))
+            stream.send(whole[: 63 - cut] + b"9" * cut)  # full, in the middle of a line
+            stream.send(b"7\r\n+U: 2\r\n", 1)  # what came when there was room again
+            self.assertEqual(channel.pump(), 16)
+            stream.ticks.ms += 1
+            while channel.pump():
+                pass
+            self.assertEqual(heard[-1], b"+U: 2")
+            self.assertEqual(channel.overrun, 1)
+            self.assertTrue(channel.gap)
+            self.assertFalse(any(b"97" in line for line in heard), heard)
+
+    def test_a_buffer_that_is_not_full_is_no_loss(self):
+        class Uart(FakeStream):
+            def any(self):
+                self.due()
+                return len(self._now)
+
+        stream = Uart()
+        channel = make_channel(stream, rxbuf=64)
+        stream.send(b"x" * 62)
+        while channel.pump():
+            pass
+        self.assertEqual(channel.overrun, 0)
+        with self.assertRaises(ValueError):
+            make_channel(FakeStream(), rxbuf=64)  # it has no any()
+
+    def test_a_handler_that_feeds_or_pumps_disturbs_nothing(self):
+        stream = FakeStream()
+        channel = make_channel(stream)
+        heard = []
+
+        def handler(line):
+            heard.append(line.int(0))
+            channel.pump()
+            if line.int(0) == 2:
+                channel.feed(b"+U: 9\r\n")
+            heard.append(line.int(0))
+
+        channel.on("+U:", handler)
+        stream.send(b"+U: 1\r\n+U: 2\r\n")
+        stream.send(b"+U: 3\r\n", 0)
+        while channel.pump():
+            pass
+        self.assertEqual(heard, [1, 1, 2, 3, 3])
+        self.assertEqual(channel.handler_errors, 1)
+
     def test_heard(self):
         stream = FakeStream()
         channel = make_channel(stream)

@@ -610,6 +610,29 @@ class GapTest(unittest.TestCase):
 
         both(script)
 
+    def test_a_poll_that_was_not_alone_forgets_nobody(self):
+        for extra in (b"\r\n+ULWM2LREG: 123,3,9\r\n", b"\r\n+ULWM2MSTAT: 1,123,3\r\n"):
+
+            async def script(node, module, extra=extra):
+                module.rows = [b"721,3,175", b"123,3,9"]
+                await node.start()
+                module.rows = [b"721,3,175"]
+                module.before[READ[2]] = extra
+                module.urc(b"1,721,")
+                await node.live(3)
+                self.assertTrue(node.lexi.registered(123), "%s %s" % (node.name, extra))
+
+            both(script)
+
+    def test_answers_are_known_in_any_case(self):
+        async def script(node, module):
+            module.rows = []
+            module.before[READ[2]] = b"\r\n+ulwm2mreg: 721,3,175\r\n"
+            await node.start()
+            self.assertTrue(node.lexi.registered(721))
+
+        both(script)
+
     def test_a_poll_that_lost_a_line_forgets_nobody(self):
         async def script(node, module):
             module.rows = [b"721,3,175", b"123,3,9"]
@@ -774,6 +797,20 @@ class RebootTest(unittest.TestCase):
             self.assertEqual(node.lexi.registry.code(721), 1)
             await node.live(600)
             self.assertEqual(module.sent(), [], node.name)
+
+        both(script)
+
+    def test_a_reboot_that_is_faster_than_its_ok(self):
+        async def script(node, module):
+            await node.start()
+
+            def reboot(line):
+                module.urc(b"5,1")
+                module.mute_until_ms = module.stream.ticks.ms + 1000
+
+            module.stream.answers[REBOOT[0]] = reboot
+            await node.reboot()
+            self.assertTrue(node.lexi.registered(721), node.name)
 
         both(script)
 

@@ -914,6 +914,17 @@ class SizesTest(unittest.TestCase):
             with self.assertRaises(ValueError):
                 Node(**{name: 0})
 
+    def test_a_server_of_which_nothing_is_known_makes_room(self):
+        node = Node(max_servers=2)
+        node.urc(b"1,721,3", b"1,7,3")  # 7 is 721, garbled
+        node.registry.keep_only([721])
+        node.urc(b"1,102,3")
+        self.assertEqual(sorted(node.registry.servers()), [102, 721])
+        self.assertEqual(node.registry.dropped, 0)
+        node.urc(b"1,103,3")
+        self.assertEqual(sorted(node.registry.servers()), [102, 721])
+        self.assertEqual(node.registry.dropped, 1)
+
     def test_small_and_large_tables(self):
         for size in (1, 2, 200):
             node = Node(subscribe=False, max_servers=size, max_uris=size)
