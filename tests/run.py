@@ -208,3 +208,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except unixport.UnixPortError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -165,9 +165,13 @@ def main():
         sys.exit(1)
     print(
         f"OK: registered, lost, registered again, restarted, registered again; "
-        f"the module agrees ({state['boots']} boots). {took_s:.1f} s, all simulated."
+        f"the module agrees ({state['boots']} boots). Took {took_s:.1f} s; module and server "
+        f"were simulated."
     )
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -91,18 +91,11 @@ def append(st: ptr32, buf: ptr8, src: ptr8, n: int):
             buf[i - start] = buf[i]
             i += 1
         end -= start
-        st[_POS] = int(st[_POS]) - start
-        if int(st[_LEX]) != _BEGIN:
-            st[_TEXT_AT] = int(st[_TEXT_AT]) - start
-            st[_LAST] = int(st[_LAST]) - start
-            st[_AT] = int(st[_AT]) - start
-            i = int(st[_COUNT])
-            if i > 16:
-                i = 16
-            while i > 0:
-                i -= 1
-                st[_STARTS + i] = int(st[_STARTS + i]) - start
-                st[_ENDS + i] = int(st[_ENDS + i]) - start
+        if int(st[_LEX]) == _BEGIN or int(st[_LEX]) == _DROP:
+            st[_POS] = int(st[_POS]) - start
+        else:
+            st[_LEX] = _BEGIN  # the open line is read again, from where it starts now
+            st[_POS] = 0
         st[_START] = 0
     take = size - 1 - end
     if take > n:
@@ -360,18 +353,6 @@ def find(buf: ptr8, start: int, end: int, table: ptr8, stride: int, first: int, 
         at += stride
         i += 1
     return count
-
-
-def keep(buf: ptr8, start: int, end: int, table: ptr8, stride: int, index: int):
-    """Copy buf[start:end] into a slot, cut to what it can hold."""
-    n = end - start
-    if n > stride - 1:
-        n = stride - 1
-    at = stride * index
-    table[at] = n
-    while n > 0:
-        table[at + n] = buf[start + n - 1]
-        n -= 1
 
 
 # Layout of `cells`, the registry's table of servers: see registry.py.

@@ -9,7 +9,7 @@ from array import array
 from micropython import const
 
 from . import codes
-from ._machine import find, fold, keep
+from ._machine import find, fold
 from .errors import check
 from .scan import INT, TEXT
 
@@ -68,6 +68,14 @@ class Server:
 
     def __repr__(self):
         return "Server(%d, %d: %s)" % (self.id, self.code, self.name)
+
+
+def _keep(data, start, end, table, stride, slot):
+    # Copy data[start:end] into a slot, a length and stride - 1 bytes, cut to what it can hold.
+    at = slot * stride
+    table[at] = size = min(end - start, stride - 1)
+    for i in range(size):
+        table[at + 1 + i] = data[start + i]
 
 
 def wait_ms(timeout_s):
@@ -301,14 +309,9 @@ class Registry:
             if not at:
                 return
             slot = (at - _CELL0) // _CELL_SIZE
-            keep(
-                line.data,
-                st[_STARTS + 3],
-                st[_ENDS + 3],
-                self._addresses,
-                self._address_stride,
-                slot,
-            )
+            start = st[_STARTS + 3]
+            end = st[_ENDS + 3]
+            _keep(line.data, start, end, self._addresses, self._address_stride, slot)
         self.update(row, 1)
 
     def _other(self, rows, index):
@@ -377,7 +380,7 @@ class Registry:
             if count == len(self._uri_counts) or server > 0xFFFF:
                 self.dropped += 1
                 return
-            keep(data, start, end, self._uris, self._uri_stride, i)
+            _keep(data, start, end, self._uris, self._uri_stride, i)
             self._uri_servers[i] = server
             self._uri_counts[i] = 0
             self._uri_count = count + 1

@@ -76,7 +76,8 @@ class Row:
         target = "" if self.target is None else f"{sign}{self.target:g}"
         value = "-" if self.value is None else f"{self.value:.4g}"
         note = f"  ({self.note})" if self.note else ""
-        return f"{self.what:<62} {value:>8} {self.unit:<6} {target:>8}  {self.verdict:<7}{note}"
+        line = f"{self.what:<62} {value:>8} {self.unit:<6} {target:>8}  {self.verdict:<7}{note}"
+        return line.rstrip()
 
     def as_dict(self):
         return {
@@ -245,7 +246,6 @@ def main():
             *size_rows(folder),
             heap_row(folder),
         ]
-    print(f"{port}\n")
     for row in rows:
         print(row.text())
     out = ROOT / "build" / "bench.json"
@@ -255,4 +255,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -73,7 +73,7 @@ const functions = nativeFunctions(fs.readFileSync(mpyPath)).map(place);
 const table = placeWords(Array.from({ length: 128 }, (_, n) => RUNTIME + 4 * n + 1));
 const context = placeWords([0, 0, 0, placeWords([table])]);
 const self = placeWords([0, context, 0, 0]);
-const APPEND = 0, ADVANCE = 1, FOLD = 4;
+const APPEND = 0, ADVANCE = 1, FOLD = 3;
 
 const int = (value) => (value << 1) | 1; // a small int as MicroPython holds it
 let cycles = 0;

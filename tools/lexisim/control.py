@@ -101,7 +101,8 @@ def _reachability(words, rest, usage):
 def _status(words, rest, usage):
     _need(len(words) == 2, usage)
     server_id, code = _whole(words[0], usage), _whole(words[1], usage)
-    _need(code in codes.STATUS_NAMES, usage)
+    known = ", ".join(map(str, sorted(codes.STATUS_NAMES)))
+    _need(code in codes.STATUS_NAMES, f"{usage} with a code of the manual ({known})")
     return lambda module: _server(module, server_id).force_code(code)
 
 
