@@ -16,9 +16,12 @@ def open_uart():
     path = os.getenv("LEXI_UART")
     if not path:
         raise ValueError("LEXI_UART: not set, expected the path of a tty")
-    stream = open(path, "r+b", 0)
-    fd = stream.fileno()
-    termios.setraw(fd)
+    try:
+        stream = open(path, "r+b", 0)
+        fd = stream.fileno()
+        termios.setraw(fd)
+    except OSError as e:
+        raise ValueError("LEXI_UART: %r, expected the path of a tty (%s)" % (path, e))
     attributes = termios.tcgetattr(fd)
     attributes[_CC][_VMIN] = attributes[_CC][_VTIME] = 0  # read what is there, never block
     termios.tcsetattr(fd, termios.TCSANOW, attributes)
