@@ -15,16 +15,16 @@ from .errors import AtError, AtTimeout, CmeError, LexiError, ModuleRebooted, che
 from .ring import Ring
 from .scan import DATA, LINE, MORE, PROMPT, Scanner
 
-_GAP_MS = const(21)  # 20 ms after a final code or URC (module.md 3.1), and a tick's rounding
-_PROMPT_MS = const(50)  # wait between "@" and the data (module.md 3.5)
+_GAP_MS = const(21)  # 20 ms after a final code or URC (ubxlib, LEXI-R10), and a tick
+_PROMPT_MS = const(50)  # wait between "@" and the data (SARA-R4 AT manual, +USOST)
 _PROBE_MS = const(1000)  # time for a bare AT to be answered
 _SETTLE_MS = const(100)
 _PROOF_MS = const(3000)  # the same for AT+CMEE?, behind whatever the module still has to answer
 _WRITE_RETRY_MS = const(10)
 _REBOOT_GRACE_MS = const(2000)  # an answer later than this after a restart sign will not come
-_TIMEOUT_MS = const(10000)  # plain commands (module.md 4.9)
+_TIMEOUT_MS = const(10000)  # plain commands (ubxlib, LEXI-R10)
 _MAX_TIMEOUT_MS = const(3600000)
-_MAX_COMMAND = const(1000)  # module.md 3.1: stay under 1024 with its terminator
+_MAX_COMMAND = const(1000)  # SARA-R4 AT manual: 1024 with its terminator
 _MAX_INFO = const(32)  # lines of information text kept for one command
 
 # Layout of the scanner's state: see _native.py.
@@ -38,7 +38,7 @@ _OVERLONG = const(20)
 _ROW_TAG = const(23)
 _ROWS = const(72)
 
-# Final result codes (module.md 3.2); the tag is the index plus one.
+# Final result codes (SARA-R4 AT manual, and ABORTED from ubxlib); the tag is the index plus one.
 _FINALS = (
     b"OK",
     b"ERROR",

@@ -110,7 +110,7 @@ LEXI_R10401D = {
         ("reg_upd_after_dtls_handshake", 0, 2),
         ("server_disabled", 0, 1),
     ),
-    # manual: "Response time" 65, unit not printed; the others give none (module.md 4.9)
+    # manual: "Response time" 65 of two commands, unit not printed; the other two give none
     "timeout_ms": 70000,
 }
 

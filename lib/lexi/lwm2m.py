@@ -118,7 +118,7 @@ class Lwm2m:
         answer = []
 
         def accept(line):
-            # The same prefix is a URC, unless it has exactly this shape (module.md 4.6): events
+            # The same prefix is a URC, unless it has exactly this shape: events
             # 0-3 and 6 have three fields and more, and events 4 and 5 start with 4 or 5.
             if len(line) != (2 if has_mask else 1) or line.int(0) not in (0, 1):
                 return False

@@ -9,8 +9,8 @@ from .errors import AtTimeout, LexiError, ModuleRebooted, check
 _RETRY_S = const(5)  # first wait after a failure, doubled each time
 _RETRY_MAX_S = const(900)
 _POLL_MAX_S = const(3600)  # a URC can get lost without a trace: the oldest that a state may be
-_NOT_READY_MS = const(2500)  # LwM2M commands may fail for a while after boot (module.md 4.8)
-_CFUN_TIMEOUT_MS = const(30000)  # module.md 4.9
+_NOT_READY_MS = const(2500)  # LwM2M commands may fail for a while after boot (SARA-R4: 9 s)
+_CFUN_TIMEOUT_MS = const(30000)  # not documented
 
 
 class Monitor:

@@ -1,4 +1,4 @@
-# Lines that modules of this family have sent, or that their manuals print (module.md 13), through
+# Lines that modules of this family have sent, or that their manuals print, through
 # a Channel: each with CR LF around it and in the other line endings, whole and cut everywhere.
 
 import unittest

@@ -17,7 +17,7 @@ _LINE_ENDS = (
     b"\r\n%s  \r\n",
 )
 
-# Final result codes of module.md 3.2 other than OK and +CME ERROR, which have tables of their own.
+# Final result codes other than OK and +CME ERROR, which have tables of their own.
 _REFUSALS = (
     (b"ERROR", "ERROR"),
     (b"+CMS ERROR: 500", "+CMS ERROR: 500"),

@@ -1,4 +1,4 @@
-# The stream probes P1-P9 that every receive path must pass (module.md 3.6). Each is failed by at
+# The stream probes P1-P9 that every receive path must pass. Each is failed by at
 # least one published MicroPython modem driver.
 
 import gc
