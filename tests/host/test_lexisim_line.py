@@ -158,7 +158,13 @@ def test_broken_nvm_file(tmp_path, text):
 
 
 def test_nvm_that_cannot_be_written(tmp_path):
-    nvm = Nvm(tmp_path / "no" / "nvm.json")
+    with pytest.raises(NvmError, match="cannot be written"):
+        Nvm(tmp_path / "no" / "nvm.json")
+    folder = tmp_path / "yes"
+    folder.mkdir()
+    nvm = Nvm(folder / "nvm.json")
+    (folder / "nvm.json").unlink()
+    folder.rmdir()
     with pytest.raises(NvmError, match="cannot be written"):
         nvm.put("cfun", 1)
 

@@ -24,6 +24,7 @@ class Nvm:
         self._values = {}
         if path is not None and os.path.exists(path):
             self._values = self._load(path)
+        self._save()  # better told now than at the first change
 
     @staticmethod
     def _load(path):
