@@ -101,6 +101,7 @@ def speed_rows(port):
     )
     measured = json.loads(result.stdout)
     ours, naive = measured["status"]
+    single, naive_single = measured["single"]
     mix, naive_mix = measured["mix"]
     five, sixty_four, _ = measured["prefixes"]
     socket_ours, socket_naive, aio_ours, aio_readline = measured["socket"]
@@ -117,6 +118,14 @@ def speed_rows(port):
             "times",
             True,
             against(ours, naive) + ", in memory",
+        ),
+        Row(
+            "the same, one URC at each wake-up",
+            naive_single / single,
+            None,
+            "times",
+            True,
+            against(single, naive_single) + ", in memory",
         ),
         Row(
             "the same, all seven events mixed",

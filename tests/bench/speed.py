@@ -47,8 +47,8 @@ def naive(stream):
                 return seen
 
 
-def make(stream, prefixes=1):
-    channel = Channel(stream, blocking.Runtime(stream), Clock())
+def make(stream, prefixes=1, chunk_size=256):
+    channel = Channel(stream, blocking.Runtime(stream), Clock(), chunk_size=chunk_size)
     registry = Registry(channel, blocking.Runtime(stream))
     for i in range(prefixes - 1):
         channel.on("+UX%c%c%d:" % (65 + i % 26, 65 + i // 3, i), print)
@@ -71,11 +71,11 @@ def best_us(sides):
     return best
 
 
-def in_memory(data, idle, prefixes=(1,)):
+def in_memory(data, idle, prefixes=(1,), chunk_size=256):
     """Ours (once for each number of prefixes) and the naive loop, on bytes in memory."""
     sides = []
     for n in prefixes:
-        channel, _ = make(idle, n)
+        channel, _ = make(idle, n, chunk_size)
 
         def prepare(channel=channel):
             channel.stream = io.BytesIO(data)
@@ -197,6 +197,7 @@ def main():
     mix = b"".join(EVENTS) * (URCS // len(EVENTS))
     result = {"native": _machine.NATIVE, "heap_per_urc": heap_per_urc(reader)}
     result["status"] = in_memory(status, reader)
+    result["single"] = in_memory(status, reader, chunk_size=len(STATUS))
     result["mix"] = in_memory(mix, reader)
     result["prefixes"] = in_memory(status, reader, (5, 64))
     result["socket"] = on_socket(status, writer, reader)
