@@ -59,6 +59,7 @@ _FINALS = (
 _OK = const(1)
 _CME = const(3)
 _LAST_FINAL = const(15)
+_QUESTION = b"AT+CMEE?"  # its answer has a text of its own, and any state can give it
 _CONNECT_SIZE = const(16)  # "CONNECT <size>", data follow
 _FIRST_URC = const(17)
 
@@ -142,6 +143,7 @@ class Channel:
         self._handlers = [None] * _FIRST_URC
         self._rxbuf = rxbuf
         self._joint = 0  # bytes to read up to the place where the UART lost some
+        self._joint_2 = 0  # and up to the next such place
         self._busy = False  # a handler runs
         self._rows = None  # takes the number of rows that wait in the scanner's state
         self._row_tag = 0
@@ -183,7 +185,7 @@ class Channel:
         self._rebooted = False
         self._numeric = False  # numeric result codes (ATV0) count, during sync() only
         self._owed = 0  # commands that gave up: their answers may still come
-        self._asked = 0  # of them, questions for the proof in _settle()
+        self._asked = False  # one of them is a question for the proof in _settle()
         self._unproven = False  # final result codes do not count before a certain text
 
     @property
@@ -245,10 +247,13 @@ class Channel:
         if self._busy:
             return 0  # a handler that waits: the rest comes when it has returned
         try:
-            if self._rxbuf and not self._joint:
+            if self._rxbuf:
                 waiting = self.stream.any()
                 if waiting >= self._rxbuf - 1:
-                    self._joint = waiting
+                    if self._joint:
+                        self._joint_2 = waiting
+                    else:
+                        self._joint = waiting
             n = self.ring.fill(self.stream, self._joint)
         except Exception:  # the stream's, or out of memory: tried again at the next wake-up
             self.stream_errors += 1
@@ -256,8 +261,11 @@ class Channel:
         if n:
             if self._joint:
                 self._joint -= n
+                self._joint_2 = max(self._joint_2 - n, 0)
                 if not self._joint:
                     self.ring.mark_loss()
+                    self._joint = self._joint_2
+                    self._joint_2 = 0
             self._serve()
         return n
 
@@ -273,23 +281,25 @@ class Channel:
         self._busy = True
         state = self._state
         line = self.line
-        while True:
-            what = line.next()
-            if state[_ROWS]:
-                self._take_rows()
-            if what == MORE:
-                break
-            try:
-                if what == LINE:
-                    self.lines += 1
-                    self._route(state[_TAG])
-                elif what == PROMPT:
-                    self._done.set()
-                elif what == DATA:
-                    self._take_data(state[_TEXT_AT], state[_LAST])
-            except Exception as e:  # a handler's: counted, and the next line is served
-                self.report(e)
-        self._busy = False
+        try:
+            while True:
+                what = line.next()
+                if state[_ROWS]:
+                    self._take_rows()
+                if what == MORE:
+                    break
+                try:
+                    if what == LINE:
+                        self.lines += 1
+                        self._route(state[_TAG])
+                    elif what == PROMPT:
+                        self._done.set()
+                    elif what == DATA:
+                        self._take_data(state[_TEXT_AT], state[_LAST])
+                except Exception as e:  # a handler's: counted, and the next line is served
+                    self.report(e)
+        finally:
+            self._busy = False
         if self.on_gap and self.lost != self._closed:
             try:
                 self.on_gap()
@@ -327,6 +337,9 @@ class Channel:
             self._final(tag)
             return
         if self._command is not None and self._is_mine(tag, line):
+            return
+        if tag == _CONNECT_SIZE and self._owed:
+            line.expect_data(max(line.int(0, 0), 0))  # of a command that gave up: not lines
             return
         if tag >= _FIRST_URC:
             self.urcs += 1
@@ -496,6 +509,7 @@ class Channel:
                 self.line.expect_data(0)
             else:
                 self._owed += 1
+                self._asked = self._asked or line == _QUESTION
             if self._result or not prompted:
                 self._unsent = b""  # else the module waits for it, see _probe()
             self._command = None
@@ -550,7 +564,7 @@ class Channel:
         deadline_ms = self._deadline_ms
         refused = 0
         self._info_prefix = b"+CMEE:"
-        self._info_tag = 0
+        self._info_tag = self._prefixes.get(self._info_prefix, 0)
         self._accept = None
         self._on_info = self._proved
         try:
@@ -558,13 +572,13 @@ class Channel:
                 late = self.late
                 self._unproven = True
                 try:
-                    await self._probe(b"AT+CMEE?", _PROOF_MS)
+                    await self._probe(_QUESTION, _PROOF_MS)
                     break
                 except AtTimeout:
-                    self._asked += 1
+                    pass
                 if late != self.late:
                     refused += 1
-                    if refused == 2:
+                    if refused >= 2 and self._owed <= refused:
                         break  # it answers, but never with the text: then the silence must do
                 elif time.ticks_diff(deadline_ms, self.clock.ms()) <= 0:
                     raise AtTimeout("%s: not sent, the module is silent" % text)
@@ -572,13 +586,13 @@ class Channel:
             self._unproven = False
             self._info_prefix = self._on_info = None
         silent_ms = 0
-        while self._asked > 0 and silent_ms < _PROOF_MS:
+        while self._asked and self._owed > 0 and silent_ms < _PROOF_MS:
             # Earlier questions are answered too, unless they were lost.
             late = self.late
             await self._sleep_ms(_SETTLE_MS)
-            self._asked -= self.late - late
             silent_ms = silent_ms + _SETTLE_MS if late == self.late else 0
-        self._owed = self._asked = 0
+        self._owed = 0
+        self._asked = False
 
     def _proved(self, line):
         self._unproven = False

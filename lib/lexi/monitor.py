@@ -8,7 +8,7 @@ from .errors import AtTimeout, LexiError, ModuleRebooted, check
 
 _RETRY_S = const(5)  # first wait after a failure, doubled each time
 _RETRY_MAX_S = const(900)
-_POLL_MAX_S = const(3600)  # a URC can get lost without a trace: the oldest that a state may be
+_CHECK_S = const(3600)  # a URC can get lost without a trace: the oldest that a state may be
 _NOT_READY_MS = const(2500)  # LwM2M commands may fail for a while after boot (SARA-R4: 9 s)
 _CFUN_TIMEOUT_MS = const(30000)  # not documented
 
@@ -42,7 +42,7 @@ class Monitor:
         self._reboot_wait_s = reboot_wait_s
         self._restarts = 0  # of the registry, up to which the module was brought up
         self._mute = False  # it did not answer: what it went through is not known
-        self._polled_s = 0
+        self._checked_s = 0  # when the whole state was last asked for, answered or not
         self._retry_s = 0
         self._not_before_s = 0
         self._failed_at = 0  # restarts of the registry then: another one is not made to wait
@@ -83,6 +83,8 @@ class Monitor:
                     raise
             await self._sleep_ms(_NOT_READY_MS)
             self._clock.ms()
+        self._clock.ms()
+        self._checked_s = self._clock.s
         self._restarts = restarts
 
     async def _arm(self):
@@ -109,8 +111,6 @@ class Monitor:
             # Nothing but the answer came, so nothing of it can be missing.
             self._registry.keep_only([server for server, _, _ in listed])
         self._channel.close_gap(lost)
-        self._clock.ms()
-        self._polled_s = self._clock.s
         self.reachable = True
 
     async def reboot(self, boot_s=30):
@@ -138,7 +138,7 @@ class Monitor:
         if self._registry.restarts != self._restarts or self._channel.gap or self._retry_s:
             return 0
         silent_s = self._channel.heard_s + self._silence_s - now_s
-        return max(0, min(silent_s, self._polled_s + _POLL_MAX_S - now_s))
+        return max(0, min(silent_s, self._checked_s + _CHECK_S - now_s))
 
     async def attend(self):
         """Do what is due and return the seconds until something may be due again.
@@ -147,12 +147,15 @@ class Monitor:
         10 s, ... 900 s.
         """
         if self.due_s() == 0:
+            wait_s = 0
             try:
                 if self._registry.restarts != self._restarts or self._mute:
                     await self.bring_up()
-                elif self._channel.gap:
+                elif self._channel.gap and self._clock.s - self._checked_s < _CHECK_S:
                     await self.poll()
+                    wait_s = _RETRY_S  # however many gaps follow
                 elif await self._lwm2m.urcs() in (None, (1, self._mask)):
+                    self._checked_s = self._clock.s
                     await self.poll()
                 else:
                     self._registry.restarted()  # it forgot, so it was restarted unheard
@@ -161,6 +164,7 @@ class Monitor:
                 self.reachable = True
             except Exception as e:  # counted: this task must not end, whatever it was
                 self._mute = self._mute or isinstance(e, AtTimeout)
+                self._checked_s = self._clock.s
                 self.reachable = not self._mute
                 self.failures += 1
                 self.last_error = e
@@ -169,13 +173,19 @@ class Monitor:
                 self._retry_s = 0
             else:
                 self._retry_s = min(max(2 * self._retry_s, _RETRY_S), _RETRY_MAX_S)
-                self._clock.ms()
-                self._not_before_s = self._clock.s + self._retry_s
-                self._failed_at = self._registry.restarts
+                wait_s = self._retry_s
+            self._clock.ms()
+            self._not_before_s = self._clock.s + wait_s
+            self._failed_at = self._registry.restarts
         return max(1, self.due_s())
 
     async def run(self):
         """attend() for ever, woken by what the receive path notices."""
         while True:
-            wait_s = await self.attend()
-            await self._signal.wait_ms(wait_s * 1000)
+            try:
+                wait_s = await self.attend()
+                await self._signal.wait_ms(wait_s * 1000)
+            except Exception as e:  # out of memory: this task must not end
+                self.failures += 1
+                self.last_error = e
+                await self._sleep_ms(_RETRY_S * 1000)

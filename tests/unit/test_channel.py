@@ -181,6 +181,42 @@ class RoutingTest(unittest.TestCase):
             self.assertTrue(channel.gap)
             self.assertFalse(any(b"97" in line for line in heard), heard)
 
+    def test_a_second_loss_while_the_first_is_not_reached(self):
+        class Uart(FakeStream):
+            def any(self):
+                self.due()
+                return len(self._now)
+
+        stream = Uart()
+        channel = make_channel(stream, ring_size=128, chunk_size=16, line_size=32, rxbuf=63)
+        heard = []
+        channel.on("+U:", lambda line: heard.append(line.line()))
+        stream.send(b"+U: 1\r\n" * 9)  # 63 bytes
+        channel.pump()
+        stream.send(b"+U: 22\r\n+U: 721")  # full again: 47 + 15 bytes
+        channel.pump()
+        stream.send(b"9\r\n+U: 3\r\n", 1)
+        stream.ticks.ms += 1
+        while channel.pump():
+            pass
+        self.assertEqual(channel.overrun, 2)
+        self.assertEqual(heard, [b"+U: 1"] * 9 + [b"+U: 22", b"+U: 3"])
+
+    def test_an_interrupted_handler_leaves_the_channel_working(self):
+        channel = make_channel()
+        heard = []
+
+        def handler(line):
+            heard.append(line.int(0))
+            if line.int(0) == 1:
+                raise KeyboardInterrupt
+
+        channel.on("+U:", handler)
+        with self.assertRaises(KeyboardInterrupt):
+            channel.feed(b"+U: 1\r\n+U: 2\r\n")
+        channel.feed(b"+U: 3\r\n")
+        self.assertEqual(heard, [1, 2, 3])
+
     def test_a_buffer_that_is_not_full_is_no_loss(self):
         class Uart(FakeStream):
             def any(self):

@@ -486,6 +486,19 @@ class DataTest(unittest.TestCase):
             self.assertEqual(port.command("ATI", ""), [b"x"])
             self.assertTrue(port.channel.gap)
 
+    def test_data_of_a_command_that_gave_up_before_they_began(self):
+        for make in PORTS:
+            port = make(mute_stream())
+            ear = Ear(port)
+            e = failure(port.command, "AT+FREAD=1", into=bytearray(50), timeout_ms=500)
+            self.assertIs(type(e), AtTimeout)
+            block = b"\r\n+U: 1\r\nOK\r\n"
+            port.stream.send(b"\r\nCONNECT %d\r\n" % len(block) + block + _OK, 5)
+            port.idle(20)
+            self.assertEqual(ear.urcs, [])
+            self.assertEqual(port.channel.late, 1)
+            self.assertTrue(port.channel.gap)
+
     def test_data_that_come_too_late_are_no_lines(self):
         for make in PORTS:
             port = make(mute_stream())

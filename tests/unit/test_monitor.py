@@ -706,6 +706,44 @@ class GapTest(unittest.TestCase):
 
         both(script)
 
+    def test_gaps_without_end_are_polled_every_few_seconds(self):
+        async def script(node, module):
+            await node.start()
+            module.sent()
+            for i in range(600):
+                module.urc(b"1,721,", i * 1000)
+            await node.live(600)
+            count = len(module.sent())
+            self.assertTrue(50 <= count <= 130, "%s: %d" % (node.name, count))
+
+        both(script)
+
+    def test_a_module_that_refuses_everything_is_asked_a_few_times_an_hour(self):
+        for refused in (SETUP[-1:] + READ, READ[2:]):
+
+            async def script(node, module, refused=refused):
+                await node.start()
+                module.refuse(*refused)
+                await node.live(3 * 3600)
+                module.sent()
+                await node.live(3600)
+                count = len(module.sent())
+                self.assertTrue(2 <= count <= 20, "%s: %d" % (node.name, count))
+
+            both(script)
+
+    def test_urcs_that_were_switched_off_unheard_although_the_line_is_busy(self):
+        async def script(node, module):
+            await node.start()
+            module.setting = b"0,7"
+            for i in range(80):
+                module.stream.send(b"\r\nRING\r\n", i * 100000)
+                module.urc(b"1,721,", i * 100000 + 50000)
+            await node.live(7600)
+            self.assertEqual(module.setting, b"1,7", node.name)
+
+        both(script)
+
     def test_a_gap_while_backing_off_does_not_hurry(self):
         async def script(node, module):
             await node.start()
@@ -893,8 +931,11 @@ class AttendTest(unittest.TestCase):
         self.assertEqual(module.sent(), [])
         lexi.channel.feed(b"\r\n+ULWM2MSTAT: 1,721\r\n")
         self.assertEqual(lexi.monitor.due_s(), 0)
-        self.assertTrue(598 <= lexi.monitor.attend() <= 600)
+        self.assertEqual(lexi.monitor.attend(), 5)  # another gap would have to wait so long
         self.assertEqual(module.sent(), [b"AT+ULWM2MREG?"])
+        module.stream.ticks.ms += 5000
+        self.assertTrue(590 <= lexi.monitor.attend() <= 600)
+        self.assertEqual(module.sent(), [])
         module.refuse(b"AT+ULWM2MREG?")
         lexi.channel.feed(b"\r\n+ULWM2MSTAT: 1,721\r\n")
         self.assertEqual([lexi.monitor.attend() for _ in range(3)], [5, 5, 5])

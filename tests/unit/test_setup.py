@@ -118,6 +118,29 @@ class SetupTest(unittest.TestCase):
             self.assertEqual(port.command("AT+CGMM", ""), [b"LEXI-R10401D"])
             self.assertTrue(stream.ticks.ms - start < 50)
 
+    def test_slow_answers_to_everything_that_came_during_a_boot(self):
+        class Queued(FakeStream):
+            def __init__(self, boot_ms, slow_ms):
+                super().__init__(default=self.serve)
+                self.free_ms = self.ticks.ms + boot_ms
+                self.slow_ms = slow_ms
+
+            def serve(self, line):
+                self.free_ms = max(self.ticks.ms, self.free_ms) + self.slow_ms
+                text = harness.PROOF_TEXT if line == harness.PROOF else b""
+                if line == b"AT+CEREG?":
+                    text = b"\r\n+CEREG: 0,1\r\n"
+                self.send(text + b"\r\nOK\r\n", self.free_ms - self.ticks.ms)
+
+        for make in PORTS:
+            for slow_ms in (100, 500, 1000, 1500, 2900):
+                for boot_ms in (3000, 8000, 20000):
+                    port = make(Queued(boot_ms, slow_ms))
+                    port.run(port.channel.setup(30))
+                    for _ in range(3):
+                        found = port.command("AT+CEREG?", "+CEREG:")
+                        self.assertEqual(found, [b"0,1"], "%d, %d" % (slow_ms, boot_ms))
+
     def test_what_is_sent_in_the_best_case(self):
         for make in PORTS:
             stream = Modem()

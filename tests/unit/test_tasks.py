@@ -1,11 +1,12 @@
 # Many tasks on one port under asyncio, and tasks that are cancelled while they wait.
 
 import asyncio
+import random
 import unittest
 
 import harness
 from harness import AioPort, FakeStream
-from lexi import AtTimeout, ModuleRebooted
+from lexi import AtError, AtTimeout, ModuleRebooted
 
 _OK = b"\r\nOK\r\n"
 
@@ -299,6 +300,85 @@ class CancelTest(unittest.TestCase):
         self.cancel_at(port, 300, "AT+SLOW", "+T:")
         port.idle(3000)
         self.assertEqual(seen, list(range(50)))
+
+
+class Serial(FakeStream):
+    """Answers one command after the other, each after a random time of up to 2.9 s."""
+
+    def __init__(self):
+        super().__init__(default=self.serve)
+        self.free_ms = 0
+
+    def serve(self, line):
+        self.free_ms = max(self.ticks.ms, self.free_ms) + random.randint(5, 2900)
+        text = b""
+        final = _OK
+        if line == harness.PROOF:
+            text = harness.PROOF_TEXT
+        elif line.startswith(b"AT+ID="):
+            text = b"\r\n+ID: " + line[6:] + b"\r\n"
+            if int(line[6:]) % 3 == 0:
+                final = b"\r\nERROR\r\n"
+        self.send(text + final, self.free_ms - self.ticks.ms)
+
+
+class AnyTimeTest(unittest.TestCase):
+    """Timeouts, cancellations and sync() at random: no command gets another's answer."""
+
+    def one_run(self, seed, modes):
+        random.seed(seed)
+        port = AioPort(Serial())
+        channel = port.channel
+        wrong = []
+
+        async def ask(n):
+            try:
+                timeout_ms = random.choice((300, 1000, 2500, 5000))
+                found = await channel.command("AT+ID=%d" % n, "+ID:", timeout_ms=timeout_ms)
+                if n % 3 == 0 or found != [b"%d" % n]:
+                    wrong.append((n, found))
+            except AtTimeout:
+                pass
+            except AtError as e:
+                if n % 3:
+                    wrong.append((n, e))
+
+        async def main():
+            for n in range(1, 25):
+                dice = random.randint(0, 99)
+                if "sync" in modes and dice < 15:
+                    try:
+                        await channel.sync(random.randint(1, 8))
+                    except AtTimeout:
+                        pass
+                elif "cancel" in modes and dice < 60:
+                    try:
+                        await asyncio.wait_for_ms(ask(n), random.randint(1, 4000))
+                    except asyncio.TimeoutError:
+                        pass
+                elif "question" in modes and dice < 70:
+                    try:
+                        await channel.command("AT+CMEE?", "+CMEE:", timeout_ms=500)
+                    except AtTimeout:
+                        pass
+                else:
+                    await ask(n)
+                if random.randint(0, 99) < 30:
+                    await asyncio.sleep_ms(random.randint(1, 3000))
+
+        port.run(main())
+        self.assertEqual(wrong, [], "seed %d, %s" % (seed, modes))
+
+    def test_no_answer_goes_to_another_command(self):
+        for modes in (
+            (),
+            ("cancel",),
+            ("sync",),
+            ("cancel", "sync"),
+            ("cancel", "question", "sync"),
+        ):
+            for seed in range(25):
+                self.one_run(seed, modes)
 
 
 class RebootTest(unittest.TestCase):
