@@ -195,7 +195,7 @@ def advance(st: ptr32, buf: ptr8, trie: ptr16) -> int:
                 close = _NOTHING
         elif pos >= stop:
             if lex != _DROP:
-                st[_OVERLONG] = (int(st[_OVERLONG]) + 1) & _COUNTER_MASK
+                st[_OVERLONG] = int(st[_OVERLONG]) + 1
                 st[_BAD] = 0
                 lex = _DROP
             pos += 1

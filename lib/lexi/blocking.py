@@ -22,16 +22,11 @@ class _Lock:
 
     async def __aenter__(self):
         if self._held:
-            raise LexiError("a command is waiting: handlers must not send another")
+            raise LexiError("a command waits: handlers must not send")
         self._held = True
 
     async def __aexit__(self, *exc):
         self._held = False
-
-
-class _Task:
-    def cancel(self):
-        pass
 
 
 class Signal:
@@ -74,7 +69,10 @@ class Runtime:
     def start(self, coro):
         """Nothing runs beside the application here: Lexi.poll() does the work instead."""
         coro.close()
-        return _Task()
+        return self
+
+    def cancel(self):
+        pass
 
     async def read(self, stream, pump):
         pass

@@ -98,9 +98,8 @@ def quoted(name, text):
 
     Raises ValueError, naming the parameter, for a character that could leave the quotes.
     """
-    for c in text:
-        if c == '"' or not " " <= c <= "~":
-            raise ValueError("%s: %r, expected printable ASCII without quotes" % (name, text))
+    ok = all(" " <= c <= "~" and c != '"' for c in text)
+    _need(ok, name, text, "printable ASCII without quotes")
     return '"' + text + '"'
 
 
@@ -229,8 +228,7 @@ class Channel:
         _need(ok, "prefix", prefix, 'a name and ":"')
         _need(callable(handler), "handler", handler, "a function")
         key = prefix.upper().encode()
-        if key in self._prefixes:
-            raise ValueError("prefix: %r already has a handler" % prefix)
+        _need(key not in self._prefixes, "prefix", prefix, "one that has no handler already")
         tag = len(self._handlers)
         prefixes = dict(self._prefixes)
         prefixes[key] = tag
@@ -443,8 +441,7 @@ class Channel:
         """
         line = _command_line(text, args)
         _need(prefix is None or isinstance(prefix, str), "prefix", prefix, "str or None")
-        ok = isinstance(timeout_ms, int) and 0 < timeout_ms <= _MAX_TIMEOUT_MS
-        _need(ok, "timeout_ms", timeout_ms, "int, 1..3600000")
+        check("timeout_ms", timeout_ms, 1, _MAX_TIMEOUT_MS)
         for name, fn in (("accept", accept), ("on_info", on_info)):
             _need(fn is None or callable(fn), name, fn, "a function or None")
         _need(prompt in (None, "@", ">"), "prompt", prompt, '"@", ">" or None')

@@ -67,7 +67,7 @@ class Lwm2m:
 
     def __init__(self, channel, family=codes.LEXI_R10401D):
         if not isinstance(family, dict):
-            raise ValueError("family: %r, expected a table such as codes.LEXI_R10401D" % family)
+            raise ValueError("family: %r, expected a table of codes.py" % family)
         self.channel = channel
         self.family = family
 

@@ -81,7 +81,7 @@ def _keep(data, start, end, table, stride, slot):
 def wait_ms(timeout_s):
     """Return `timeout_s`, an int or float, in ms, or raise ValueError."""
     if not isinstance(timeout_s, (int, float)) or timeout_s < 0:
-        raise ValueError("timeout_s: %r, expected seconds, 0 or more" % (timeout_s,))
+        raise ValueError("timeout_s: %r, expected 0 or more" % (timeout_s,))
     return int(timeout_s * 1000)
 
 

@@ -161,7 +161,7 @@ class Scanner:
 
     @property
     def overlong(self):
-        """Lines dropped so far because they were longer than the limit; wraps at 2**30."""
+        """Lines dropped so far because they were longer than the limit."""
         return self.state[_OVERLONG]
 
     @property
