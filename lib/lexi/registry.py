@@ -14,7 +14,6 @@ from .errors import check
 from .scan import INT, TEXT
 
 # Layout of the scanner's state: see _native.py.
-_COUNT = const(8)
 _SHAPE = const(9)
 _VALUES = const(24)
 _STARTS = const(40)
