@@ -41,7 +41,7 @@ class Lexi:
             from .aio import Runtime
 
             runtime = Runtime()
-        self._runtime = runtime
+        self.runtime = runtime
         self._tasks = []
         self.channel = Channel(stream, runtime, clock, ring_size, chunk_size, line_size, rxbuf)
         self.lwm2m = Lwm2m(self.channel, family)
@@ -54,11 +54,11 @@ class Lexi:
     async def start(self, boot_s=30):
         """Bring the module up and keep the registry true from now on; see Monitor.bring_up()."""
         if not self._tasks:
-            read = self._runtime.read(self.channel.stream, self.channel.pump)
-            self._tasks.append(self._runtime.start(read))
+            read = self.runtime.read(self.channel.stream, self.channel.pump)
+            self._tasks.append(self.runtime.start(read))
         await self.monitor.bring_up(boot_s)
         if len(self._tasks) == 1:
-            self._tasks.append(self._runtime.start(self.monitor.run()))
+            self._tasks.append(self.runtime.start(self.monitor.run()))
 
     def stop(self):
         """End the tasks of start(). The module is left as it is."""
@@ -79,4 +79,4 @@ class Lexi:
 
     def events(self, size=16):
         """`async for event, server, value in lexi.events()`: see Events."""
-        return Events(self.registry, self._runtime, size)
+        return Events(self.registry, self.runtime, size)

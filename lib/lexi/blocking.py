@@ -112,6 +112,16 @@ class Blocking:
         return call
 
 
+def supervise(lexi, **options):
+    """A Supervisor of a blocking Lexi: between calls the application calls lexi.poll(), step().
+
+    options: those of supervisor.Supervisor. step() blocks until what is due is done.
+    """
+    from .supervisor import Supervisor
+
+    return Blocking(Supervisor(lexi._target, **options), lexi.run)
+
+
 class Lexi(Blocking):
     """lexi.Lexi for programs without asyncio; takes the same arguments.
 

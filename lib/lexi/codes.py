@@ -79,6 +79,7 @@ INIT_STARTED = 1
 # manual: +ULWM2MSTAT <server_connection_status>; "idle" and "restored" are called suspended and
 # resumed in its syntax table
 CONNECTION_STATUS = ("created", "idle", "restored", "closed")
+CONNECTION_CLOSED = 3
 
 # manual: +ULWM2M <activation_mode>
 MODE_ENABLED = 0

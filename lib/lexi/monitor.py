@@ -22,7 +22,8 @@ class Monitor:
     reboot_wait_s: time the module is given after AT+CFUN=16 before it is asked anything.
 
     mode and server_ids hold what bring_up() read. reachable: the last exchange was answered.
-    failures counts failed attempts to read the state; last_error is the latest reason.
+    polls counts answered polls, failures failed attempts to read the state; last_error is the
+    latest reason.
     """
 
     def __init__(self, channel, lwm2m, registry, runtime, urc_mask, silence_s, reboot_wait_s):
@@ -50,6 +51,7 @@ class Monitor:
         self.mode = None
         self.server_ids = []
         self.reachable = False
+        self.polls = 0
         self.failures = 0
         self.last_error = None
 
@@ -112,20 +114,31 @@ class Monitor:
             self._registry.keep_only([server for server, _, _ in listed])
         self._channel.close_gap(lost)
         self.reachable = True
+        self.polls += 1
 
-    async def reboot(self, boot_s=30):
-        """AT+CFUN=16 and bring_up(). Drops the network; never done without being called."""
-        try:
-            await self._channel.command("AT+CFUN=16", timeout_ms=_CFUN_TIMEOUT_MS)
-        except ModuleRebooted:
-            pass  # it was faster than its OK
+    async def reboot(self, boot_s=30, restart=None):
+        """AT+CFUN=16 and bring_up(). Drops the network; never done without being called.
+
+        restart: a function or coroutine function that does it in another way, such as a pin.
+        """
+        if restart is None:
+            restart = self._reset
         self._rebooting = True  # attend() is not to ask in between
         try:
+            pending = restart()
+            if hasattr(pending, "send"):
+                await pending
             self._registry.restarted()
             await self._sleep_ms(self._reboot_wait_s * 1000)
             await self.bring_up(boot_s)
         finally:
             self._rebooting = False
+
+    async def _reset(self):
+        try:
+            await self._channel.command("AT+CFUN=16", timeout_ms=_CFUN_TIMEOUT_MS)
+        except ModuleRebooted:
+            pass  # it was faster than its OK
 
     def due_s(self):
         """Seconds until attend() has something to do, 0 for now. Allocates nothing."""

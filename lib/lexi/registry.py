@@ -164,6 +164,10 @@ class Registry:
         """All notified URIs, as uri() gives them."""
         return [self.uri(i) for i in range(self._uri_count)]
 
+    def is_uri(self, index, uri):
+        """Whether the URI of that index is `uri`, as bytes. Allocates nothing."""
+        return find(uri, 0, len(uri), self._uris, self._uri_stride, index, index + 1) == index
+
     def notified(self, server, uri):
         """(count, age in s) of the notifications of a URI; (0, None) when there was none.
 

@@ -1,0 +1,278 @@
+# What the ladder does when, as data: the state table, the steps, the clocks. No code decides here.
+#
+# A policy is a dict. To change one, copy it and replace what differs:
+#     MINE = dict(DEFAULT, name="MINE", radio_per_hour=6)
+#     MINE = dict(DEFAULT, name="MINE", steps=dict(DEFAULT["steps"]))
+#     MINE["steps"][STEP_RADIO] = (600, (7200,), 7200, 1, 2, 86400)
+# check_policy() says what a policy must hold to be sound; recovery.Ladder calls it.
+#
+# Sources: R4/R5/R6 are the u-blox AT and application development notes of SARA-R4, SARA-R5 and
+# LARA-R6; UBX is ubxlib's LEXI-R10 row; TS.34 is GSMA's; VZW and ATT are the operators' network
+# guidelines; NCS is Nordic's LwM2M sample and carrier library. "Own" is this project's choice.
+
+from micropython import const
+
+from . import codes
+
+# Steps of the ladder, lowest effort first. The last two are the slow rhythm of a parked node.
+STEP_REGISTER = const(1)  # AT+ULWM2MREG=<server>
+STEP_PAUSE = const(2)  # AT+ULWM2M=3, and =0 later
+STEP_RADIO = const(3)  # AT+CFUN=0, and =1 later
+STEP_RESET = const(4)  # AT+CFUN=16
+STEP_PINS = const(5)  # RESET_N, or off and on by PWR_ON
+STEP_PARKED_REGISTER = const(6)
+STEP_PARKED_RESET = const(7)
+
+STEPS = (
+    "",
+    "re-register",
+    "pause and resume",
+    "radio off and on",
+    "soft reset",
+    "reset by pins",
+    "re-register, parked",
+    "soft reset, parked",
+)
+
+# What a code that holds too long leads to, after a poll has confirmed it.
+WATCH = const(0)  # nothing but polls, for patience_s; then as STEP_RESET
+CALL = const(1)  # the ladder from its lowest step on
+RESTART = const(2)  # the ladder from the soft reset on: nothing less can help
+
+# code: (class, legal next codes, seconds after which it is stuck, what follows)
+# Order and names of the codes are Wakaama's, whose enumeration the module's follows up to 7 (and
+# plus one from 8 on). Any code may become 0, 1, 2 or 10 after a restart of the module.
+_STATES = {
+    # up for a moment only while the module starts; on SARA-R5 it stays until a restart
+    0: (codes.IDLE, (1, 2, 10), 60, CALL),
+    # longest legal hold 120 s (u-blox server 721) or 480 s (OMA defaults)
+    1: (codes.PROGRESS, (0, 2, 4), 900, CALL),
+    # CoAP gives up after 62..93 s, EXCHANGE_LIFETIME is 247 s (RFC 7252, 4.8.2)
+    2: (codes.PROGRESS, (1, 3, 4), 300, CALL),
+    # stuck when the announced update is so late; see also unseen_s. 4: the update was lost
+    3: (codes.GOOD, (4, 5, 6, 7, 8, 9), 120, CALL),
+    # the module gave up, and stays so
+    4: (codes.FAILED, (1, 2, 10, 11), 0, CALL),
+    5: (codes.GOOD, (3, 4, 6, 7), 300, CALL),
+    6: (codes.GOOD, (5, 7), 60, CALL),
+    7: (codes.GOOD, (5,), 60, CALL),
+    8: (codes.PROGRESS, (0, 9), 60, WATCH),
+    9: (codes.PROGRESS, (0,), 120, WATCH),
+    10: (codes.PROGRESS, (11, 12), 900, RESTART),
+    11: (codes.PROGRESS, (12, 15), 300, WATCH),
+    # Wakaama gives a bootstrap 247 s
+    12: (codes.PROGRESS, (13, 15), 300, WATCH),
+    13: (codes.PROGRESS, (14,), 60, WATCH),
+    14: (codes.PROGRESS, (0, 1, 2, 10), 120, CALL),
+    15: (codes.FAILED, (16, 19), 60, WATCH),
+    # AT+ULWM2MREG=0 would force a bootstrap, but is not supported
+    16: (codes.FAILED, (10, 11, 19), 0, RESTART),
+    19: (codes.PROGRESS, (10, 11), 900, WATCH),
+    # a poll was answered, but the module does not list the server
+    codes.NO_CODE: (codes.UNKNOWN, (), 60, CALL),
+}
+
+# Fields of a step.
+WINDOW_S = const(0)
+WAITS_S = const(1)
+SPACING_S = const(2)
+TRIES = const(3)
+CAP = const(4)
+CAP_S = const(5)
+FIELDS = ("window_s", "waits_s", "spacing_s", "tries", "cap", "cap_s")
+
+# step: (window_s    after the command; no verdict on it before, unless the module says "failed",
+#        waits_s     before the first, second, ... try, times 1..1 + jitter; the last one stays,
+#        spacing_s   at least, between two of them,
+#        tries       in one episode (per server for STEP_REGISTER); 0 for parked ones: no end,
+#        cap, cap_s  never more than `cap` of them in any `cap_s` seconds)
+_STEPS = {
+    # waits: OMA LwM2M objects 1/x/17 and /18, TS.34 REQ_008; 10 an hour: half the ceiling below
+    STEP_REGISTER: (300, (60, 120, 240, 480, 480), 60, 5, 10, 3600),
+    # ANJ: the client's own suspend and resume; cap: own
+    STEP_PAUSE: (300, (900,), 900, 2, 8, 86400),
+    # 300 s to attach (TS.34 REQ_016) and 300 s to register; waits: TS.34, one hour; cap: own
+    STEP_RADIO: (600, (3600,), 3600, 1, 4, 86400),
+    # 30 s for CFUN, 15 s to reboot, 10 x AT (UBX), and the boot window; waits: TS.34 REQ_009
+    STEP_RESET: (475, (3600, 14400, 28800, 57600, 86400), 3600, 3, 3, 86400),
+    # R5, R6: "HW switch off" once an hour; a dead AT port does not wait for the first
+    STEP_PINS: (475, (3600,), 3600, 4, 4, 86400),
+    # ATT: once in 4 h in the steady state
+    STEP_PARKED_REGISTER: (300, (14400,), 14400, 0, 6, 86400),
+    # OMA object 1/x/19: 24 h between sequences; NCS carrier library: 24 h
+    STEP_PARKED_RESET: (475, (86400,), 86400, 0, 1, 86400),
+}
+
+DEFAULT = {
+    "name": "DEFAULT",
+    "states": _STATES,
+    "steps": _STEPS,
+    # Actions that make the module use the radio, all kinds together, in any hour. R6-DEV 8.4:
+    # rule of thumb 20 registrations and power cycles; ATT: under 19 authentications.
+    "radio_per_hour": 18,
+    # A wait is multiplied by 1..1 + jitter_percent/100, so that nodes do not act as one.
+    "jitter_percent": 50,
+    # s, random 0..start_spread_s before the first action after power-up or an outage (TS.34 DAR3)
+    "start_spread_s": 300,
+    # s after a boot without a verdict: 15 s reboot, 10 x AT (UBX), 5 min attach (TS.34 REQ_016)
+    "boot_window_s": 420,
+    # s that the module may alternate between hold and pending by itself. It needs 458..582 s
+    # (u-blox server 721) or 1210..1365 s (OMA defaults).
+    "own_retry_s": 1500,
+    # s a registration must hold, with an update seen or for a lifetime, before an episode is
+    # over and the tries count from zero again
+    "hold_s": 600,
+    "lifetime_s": 86400,
+    # s after which a time to update that does not move is frozen; own
+    "frozen_s": 120,
+    # s between polls of a server that is registered and never told its time to update; own
+    "unseen_s": 900,
+    # s after an illegal jump or an unknown code until the poll; own
+    "suspect_s": 5,
+    # s a client may stay in "initialization started" or "bootstrap required" without a successor
+    "init_s": 120,
+    # s that connection closed and a pending code must be apart, or it is polled; own
+    "closed_s": 300,
+    # s since the last sign of a firmware update until it is no longer waited for; own
+    "fota_s": 3600,
+    # s that a state which allows nothing but polls is watched before it counts as failed; own
+    "patience_s": 86400,
+    # s that a diagnosis stays fresh enough to act on it; own
+    "fresh_s": 60,
+    # s between diagnoses of a fault that the ladder cannot cure (SIM, configuration); own
+    "fault_s": 3600,
+    # s between pause and resume (ANJ: 30), radio off and on (UBX: at least 1)
+    "pause_s": 30,
+    "radio_off_s": 1,
+    # Whether a client that was disabled from outside is enabled again, once.
+    "reenable": False,
+    # s: a healthy module in a healthy network is registered again at the latest so long after it
+    # became healthy, whatever was before: the longest wait, its jitter, and the windows
+    "bound_s": 172800,
+}
+
+# VZW: at most 4 automated accesses to the radio network an hour.
+VERIZON = dict(DEFAULT)
+VERIZON["name"] = "VERIZON"
+VERIZON["radio_per_hour"] = 4
+
+# For batteries, and for fleets on one small server: longer waits, fewer resets.
+_GENTLE_STEPS = dict(_STEPS)
+_GENTLE_STEPS[STEP_REGISTER] = (300, (300, 900, 1800, 3600, 7200), 300, 5, 4, 3600)
+_GENTLE_STEPS[STEP_PAUSE] = (300, (3600,), 3600, 1, 4, 86400)
+_GENTLE_STEPS[STEP_RADIO] = (600, (14400,), 14400, 1, 2, 86400)
+_GENTLE_STEPS[STEP_RESET] = (475, (14400, 43200, 86400), 14400, 2, 2, 86400)
+_GENTLE_STEPS[STEP_PINS] = (475, (14400,), 14400, 2, 2, 86400)
+_GENTLE_STEPS[STEP_PARKED_REGISTER] = (300, (43200,), 43200, 0, 2, 86400)
+
+GENTLE = dict(DEFAULT)
+GENTLE["name"] = "GENTLE"
+GENTLE["steps"] = _GENTLE_STEPS
+GENTLE["radio_per_hour"] = 6
+GENTLE["jitter_percent"] = 100
+GENTLE["start_spread_s"] = 900
+GENTLE["bound_s"] = 259200
+
+# What a step may not go below: (window_s, wait_s and spacing_s).
+_LOWEST = {
+    STEP_REGISTER: (60, 60),
+    STEP_PAUSE: (60, 600),
+    STEP_RADIO: (300, 3600),
+    STEP_RESET: (300, 3600),
+    STEP_PINS: (300, 3600),
+    STEP_PARKED_REGISTER: (60, 3600),
+    STEP_PARKED_RESET: (300, 43200),
+}
+_MAX_S = const(604800)
+_MAX_CAP = const(24)
+
+# Every other number of a policy: (lowest, highest).
+_RANGES = {
+    "radio_per_hour": (1, 20),
+    "jitter_percent": (0, 400),
+    "start_spread_s": (0, 86400),
+    "boot_window_s": (60, 3600),
+    "own_retry_s": (600, 86400),
+    "hold_s": (60, 86400),
+    "lifetime_s": (60, _MAX_S),
+    "frozen_s": (30, 3600),
+    "unseen_s": (60, 86400),
+    "suspect_s": (1, 60),
+    "init_s": (30, 3600),
+    "closed_s": (0, 3600),
+    "fota_s": (600, 86400),
+    "patience_s": (600, _MAX_S),
+    "fresh_s": (10, 600),
+    "fault_s": (60, 86400),
+    "pause_s": (1, 600),
+    "radio_off_s": (1, 60),
+    "bound_s": (3600, 2 * _MAX_S),
+}
+
+
+def _whole(row, name, value, lowest, highest):
+    if not isinstance(value, int) or not lowest <= value <= highest:
+        raise ValueError("%s: %s: %r, expected %d..%d" % (row, name, value, lowest, highest))
+
+
+def check_policy(policy):
+    """Raise ValueError, naming the row, for a policy that is not sound; return it otherwise.
+
+    Every code of the manual and every step needs its row, every cap allows an attempt, no wait
+    or spacing is shorter than what operators allow, and the bound can be kept.
+    """
+    if not isinstance(policy, dict):
+        raise ValueError("policy: %r, expected a table of policy.py" % (policy,))
+    name = "policy %s" % policy.get("name")
+    for key in ("states", "steps"):
+        if not isinstance(policy.get(key), dict):
+            raise ValueError("%s: %s: missing, expected a table" % (name, key))
+    for code in sorted(_STATES):
+        _check_state("%s: state %d" % (name, code), policy["states"].get(code))
+    for step in range(STEP_REGISTER, STEP_PARKED_RESET + 1):
+        _check_step("%s: step %s" % (name, STEPS[step]), policy["steps"].get(step), step)
+    for key, (lowest, highest) in _RANGES.items():
+        _whole(name, key, policy.get(key), lowest, highest)
+    if policy.get("reenable") not in (False, True):
+        raise ValueError("%s: reenable: %r, expected a bool" % (name, policy.get("reenable")))
+    bound_s = longest_wait_s(policy)
+    if policy["bound_s"] < bound_s:
+        _whole(name, "bound_s", policy["bound_s"], bound_s, 2 * _MAX_S)
+    return policy
+
+
+def longest_wait_s(policy):
+    """Seconds of the longest wait for a step with its jitter, its window and the start-up."""
+    steps = policy["steps"]
+    wait_s = max(max(row[WAITS_S][-1], row[CAP_S]) for row in steps.values())
+    window_s = max(row[WINDOW_S] for row in steps.values())
+    start_s = policy["boot_window_s"] + policy["start_spread_s"] + policy["own_retry_s"]
+    return wait_s * (100 + policy["jitter_percent"]) // 100 + window_s + start_s
+
+
+def _check_state(row, values):
+    if not isinstance(values, tuple) or len(values) != 4:
+        raise ValueError("%s: %r, expected (class, next, stuck_s, then)" % (row, values))
+    kind, following, stuck_s, then = values
+    _whole(row, "class", kind, codes.IDLE, codes.UNKNOWN)
+    if not isinstance(following, tuple) or any(code not in codes.STATUS for code in following):
+        raise ValueError("%s: next: %r, expected codes of the manual" % (row, following))
+    _whole(row, "stuck_s", stuck_s, 0, 86400)
+    _whole(row, "then", then, WATCH, RESTART)
+
+
+def _check_step(row, values, step):
+    if not isinstance(values, tuple) or len(values) != len(FIELDS):
+        raise ValueError("%s: %r, expected (%s)" % (row, values, ", ".join(FIELDS)))
+    window_s, waits_s, spacing_s, tries, cap, cap_s = values
+    least_window_s, least_s = _LOWEST[step]
+    _whole(row, "window_s", window_s, least_window_s, 86400)
+    if not isinstance(waits_s, tuple) or not waits_s:
+        raise ValueError("%s: waits_s: %r, expected a tuple of seconds" % (row, waits_s))
+    for wait_s in waits_s:
+        _whole(row, "waits_s", wait_s, least_s, _MAX_S)
+    _whole(row, "spacing_s", spacing_s, least_s, _MAX_S)
+    parked = step >= STEP_PARKED_REGISTER
+    _whole(row, "tries", tries, 0 if parked else 1, 0 if parked else _MAX_CAP)
+    _whole(row, "cap", cap, 1, _MAX_CAP)
+    _whole(row, "cap_s", cap_s, 3600, 86400)

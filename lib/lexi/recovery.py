@@ -1,0 +1,956 @@
+# The ladder: what to do next about lost registrations. A pure decision machine: no I/O, no clock,
+# no random source of its own.
+#
+# Events go in through see(), see_timer() and see_closed(); what else is known of the module is a
+# View; what was already spent is store.Budgets. decide() then says what to do now, or what waits
+# until when and why. What it decides by are the tables of policy.py.
+#
+# All times are seconds of one monotonic clock. Nothing here allocates while all is well.
+
+from micropython import const
+
+from . import codes
+from .policy import (
+    CALL,
+    CAP_S,
+    RESTART,
+    SPACING_S,
+    STEP_PARKED_REGISTER,
+    STEP_PARKED_RESET,
+    STEP_PAUSE,
+    STEP_PINS,
+    STEP_RADIO,
+    STEP_REGISTER,
+    STEP_RESET,
+    TRIES,
+    WAITS_S,
+    WATCH,
+    WINDOW_S,
+    check_policy,
+)
+
+NEVER = const(-0x20000000)  # a time before all others, and one behind them
+LATER = const(0x3FFFFFFF)
+
+# Actions.
+NONE = const(0)
+POLL = const(1)  # AT+ULWM2MREG?
+DIAGNOSE = const(2)  # read SIM, radio, network, activation, configuration, registration
+REGISTER = const(3)  # AT+ULWM2MREG=<server>
+PAUSE = const(4)  # AT+ULWM2M=3
+RESUME = const(5)  # AT+ULWM2M=0
+RADIO_OFF = const(6)  # AT+CFUN=0
+RADIO_ON = const(7)  # AT+CFUN=1
+SOFT_RESET = const(8)  # AT+CFUN=16
+PIN_RESET = const(9)
+POWER_CYCLE = const(10)
+ENABLE_SERVER = const(11)  # AT+ULWM2MCONFIG=: the server's row, with 0 in its last field
+PARK = const(12)  # tell that nothing but the slow rhythm is left, or nothing at all
+
+ACTIONS = (
+    "nothing",
+    "poll",
+    "diagnose",
+    "re-register",
+    "pause",
+    "resume",
+    "radio off",
+    "radio on",
+    "soft reset",
+    "pin reset",
+    "power cycle",
+    "enable server",
+    "park",
+)
+_OF_STEP = (
+    NONE,
+    REGISTER,
+    PAUSE,
+    RADIO_OFF,
+    SOFT_RESET,
+    PIN_RESET,
+    REGISTER,
+    SOFT_RESET,
+)
+
+# Reasons: why something is to be done, and what it is held by until then.
+WELL = const(0)
+BOOT = const(1)
+MODULE_TRIES = const(2)
+GAVE_UP = const(3)
+STUCK = const(4)
+OWN_RETRY = const(5)
+OVERDUE = const(6)
+DEAD_END = const(7)
+ILLEGAL = const(8)
+UNKNOWN_CODE = const(9)
+FROZEN = const(10)
+CLOSED = const(11)
+UNSEEN = const(12)
+LOST_URC = const(13)
+DETACHED = const(14)
+DENIED = const(15)
+SIM_FAULT = const(16)
+SIM_LOCK = const(17)
+DEAD_PORT = const(18)
+NO_PINS = const(19)
+PRODUCTION = const(20)
+INIT_FAILED = const(21)
+INIT_HANGS = const(22)
+CLIENT_IDLE = const(23)
+DISABLED = const(24)
+NO_SERVERS = const(25)
+SERVER_MISSING = const(26)
+SERVER_DISABLED = const(27)
+RADIO_WAS_OFF = const(28)
+WAS_PAUSED = const(29)
+EXHAUSTED = const(30)
+OTHERS_WELL = const(31)
+FORCED = const(32)
+WAIT = const(33)
+START = const(34)
+SPACING = const(35)
+CAP = const(36)
+RADIO_CAP = const(37)
+FOTA = const(38)
+HALFWAY = const(39)
+VETO = const(40)
+PAUSED = const(41)
+RESULT = const(42)
+
+REASONS = (
+    "all is well",
+    "the module has just started",
+    "the module is trying by itself",
+    "the module gave up",
+    "its state held too long",
+    "the module has tried too long by itself",
+    "the update is overdue",
+    "the client waits for a bootstrap that does not come",
+    "the state changed in a way that is not possible",
+    "the code is not known",
+    "the time to update does not move",
+    "the connection was closed while a request was pending",
+    "the server never told its time to update",
+    "an update was seen that no status told of",
+    "there is no network",
+    "the network denies registration",
+    "the SIM is missing or fails",
+    "the SIM is locked",
+    "the AT port is dead",
+    "there is no pin to reset it with",
+    "the module is in production mode",
+    "the client's initialization failed",
+    "the client's initialization does not end",
+    "the client has stopped",
+    "the client is disabled",
+    "there is no server to register with",
+    "the module does not know the server",
+    "the server is disabled in the module",
+    "the radio was found off",
+    "the client was found paused",
+    "all steps are used up",
+    "another server is registered",
+    "the application asked for it",
+    "the wait before this try",
+    "a random wait after power-up or an outage",
+    "the spacing between two of them",
+    "the cap on this step is reached",
+    "the cap on radio actions is reached",
+    "a firmware update is running",
+    "a step is half done",
+    "the application's veto",
+    "paused by the application",
+    "the result of the last step is awaited",
+)
+
+# View.sim
+SIM_UNKNOWN = const(0)
+SIM_READY = const(1)
+SIM_LOCKED = const(2)
+SIM_FAILED = const(3)
+
+# View.pins: bits
+HAS_RESET = const(1)
+HAS_POWER = const(2)
+
+# Budgets.mark: what was begun and must be ended, whatever happens in between.
+MARK_PAUSED = const(1)
+MARK_RADIO_OFF = const(2)
+MARK_REBOOT = const(3)
+
+_BOOTSTRAP = const(0)  # stands for whatever server a bootstrap is told of
+_FIRST_BOOTSTRAP = const(10)
+_SUCCESS = const(3)
+_IN_FLIGHT = (2, 5)
+_BEGINNINGS = (0, 1, 2, 10)
+_INIT_STARTED = const(1)
+_INIT_PRODUCTION = const(3)
+_INIT_FAILED = const(4)
+_CLIENT_BOOTSTRAP = const(1)
+_SILENT_CLIENT = (6, 7)  # command mode only, shut down
+_DENIED_TRIES = const(0)  # Budgets.tries: of soft resets while the network or the SIM refuses
+_HOUR_S = const(3600)
+
+
+class View:
+    """What the module was last seen to be. None: not known. Times in s, NEVER for none.
+
+    reachable: False when 10 x AT were not answered. diagnosed_s: last diagnosis since the last
+    restart. polls: number of answered polls. sim: SIM_... attached: registered in the network
+    (CEREG 1, 5), with a bearer. denied: CEREG 3. radio_on: CFUN 1. mode: +ULWM2M. init, init_s,
+    client, client_s: last status of events 5 and 4. pins: HAS_RESET | HAS_POWER. missing, disabled: wanted servers without a row in the module's
+    configuration, or with one that disables them.
+    """
+
+    def __init__(self):
+        self.reachable = None
+        self.diagnosed_s = NEVER
+        self.polls = 0
+        self.sim = SIM_UNKNOWN
+        self.attached = None
+        self.denied = False
+        self.radio_on = None
+        self.mode = None
+        self.init = None
+        self.init_s = NEVER
+        self.client = None
+        self.client_s = NEVER
+        self.pins = 0
+        self.missing = ()
+        self.disabled = ()
+
+
+class Track:
+    """What the ladder knows of one server. registered is the verdict for the application.
+
+    An illegal jump changes `code` at once, and the verdict when a poll was answered. degraded:
+    its tries are used up while another server is registered. renewals: how many times it was
+    registered anew, which ends the observations of the server.
+    """
+
+    def __init__(self, server, now_s):
+        self.id = server
+        self.registered = False
+        self.degraded = False
+        self.renewals = 0
+        self.code = codes.NO_CODE
+        self.enter_s = now_s  # when the code was first seen: repetitions do not count
+        self.suspect = False
+        self.busy_s = NEVER  # since when the module is trying by itself
+        self.timer_s = NEVER
+        self.timer_at_s = NEVER
+        self.frozen = False
+        self.odd_s = NEVER  # when it was last asked about an unknown code
+        self.closed_s = NEVER
+        self.good_s = NEVER  # since when it is registered
+        self.updated = False  # an update was seen since
+        self.tries = 0
+        self.tried_s = NEVER
+        self.window_s = 0
+        self.answer_s = NEVER  # when the module said "failed" to the last try
+        self.judged_s = NEVER  # since when the trouble is confirmed
+        self.wait_s = 0  # between that and the next try
+        self.why = WELL
+        self.proof_s = NEVER  # when a registration or update was last proved
+        self.told = self.told_degraded = False  # what the supervisor has told of it
+        self.told_renewals = 0
+
+
+class Ladder:
+    """Decides for one module.
+
+    policy: a table of policy.py. budgets: store.Budgets. random(n): a whole number 0..n-1.
+    now_s: the time of power-up. view is to be kept true by the caller.
+
+    After decide(): action; server (REGISTER and ENABLE_SERVER); reason, why it is to be done.
+    With action NONE: pending is what will be done at not_before_s unless things change, and
+    held_by why not now; not_before_s is also when to decide again at the latest.
+    Raises ValueError for a policy that is not sound, see check_policy().
+    """
+
+    def __init__(self, policy, budgets, random, now_s=0):
+        check_policy(policy)
+        if not callable(random):
+            raise ValueError("random: %r, expected a function" % (random,))
+        self.policy = policy
+        self.budgets = budgets
+        self.view = View()
+        self.tracks = []
+        self._states = policy["states"]
+        self._steps = policy["steps"]
+        self._random = random
+        self._bootstrap = Track(_BOOTSTRAP, now_s)
+        self._now_s = now_s
+        self._boot_s = now_s
+        self._hold_s = now_s  # no radio action before
+        self._spread(now_s)
+        self._detached_s = NEVER
+        self._denied_s = NEVER
+        self._polls = 0
+        self._polled_s = NEVER
+        self._ask_s = LATER  # when an event wants a poll
+        self._ask_why = WELL
+        self._look_s = LATER  # when a state will want one
+        self._look_why = WELL
+        self._asked_s = NEVER  # when the last poll was decided
+        self._ask_gap_s = 0
+        self._diagnosed_s = NEVER  # when the last diagnosis was decided
+        self._wide_key = -1  # the module-wide step that waits, and its drawn wait
+        self._wide_wait_s = 0
+        self._parked = WELL
+        self._forced = 0
+        self._forced_server = 0
+        self._step = 0
+        # An episode that a restart of the MCU interrupted goes on where its last step ended.
+        step, at_s = budgets.last_step()
+        self._resumed_s = at_s + self._steps[step][WINDOW_S] if step else NEVER
+        self._set(NONE, BOOT, now_s)
+
+    # What is seen
+
+    def watch(self, servers):
+        """Follow these servers (short IDs) from now on; what is known of them stays."""
+        tracks = []
+        for server in servers:
+            track = self.track(server)
+            if track is None:
+                track = Track(server, self._now_s)
+                track.tries = self.budgets.server_tries(server)
+            tracks.append(track)
+        self.tracks = tracks
+
+    def track(self, server):
+        """The Track of a server, or None."""
+        for track in self.tracks:
+            if track.id == server:
+                return track
+        return None
+
+    def registered(self, server):
+        """The verdict for the application; does not follow an illegal jump before a poll."""
+        track = self.track(server)
+        return track is not None and track.registered
+
+    def rebooted(self, now_s):
+        """The module restarted: nothing that was known of it holds any more."""
+        self._boot_s = now_s
+        self.view.diagnosed_s = NEVER
+        self.view.init = self.view.client = None
+        for track in self.tracks:
+            self._enter(track, codes.NO_CODE, now_s)
+            track.registered = track.suspect = False
+            track.timer_s = NEVER
+        self._enter(self._bootstrap, codes.NO_CODE, now_s)
+
+    def see(self, now_s, server, code):
+        """Take a status code, from a URC or a poll."""
+        track = self.track(server)
+        if track is None:
+            if code < _FIRST_BOOTSTRAP:
+                return
+            track = self._bootstrap
+        if code not in self._states:
+            if now_s - track.odd_s >= self.policy["unseen_s"]:
+                track.odd_s = now_s
+                self._ask(now_s + self.policy["suspect_s"], UNKNOWN_CODE)
+            return
+        old = track.code
+        if code == _SUCCESS:
+            track.proof_s = now_s
+        if self._states[code][0] == codes.FAILED and track.answer_s == NEVER:
+            track.answer_s = now_s
+        if code == old:
+            if code == _SUCCESS:
+                track.updated = True
+                track.timer_s = NEVER
+            return
+        self._enter(track, code, now_s)
+        if code == _SUCCESS:
+            track.timer_s = NEVER
+            track.updated = track.updated or old in codes.REGISTERED
+        elif code in _IN_FLIGHT and now_s - track.closed_s < self.policy["closed_s"]:
+            self._ask(now_s + self.policy["suspect_s"], CLOSED)
+        if not self._legal(track, old, code):
+            track.suspect = True
+            self._ask(now_s + self.policy["suspect_s"], ILLEGAL)
+        elif not track.suspect:
+            self._verdict(track, now_s)
+
+    def see_timer(self, now_s, server, timer_s):
+        """Take the seconds to the next update. More than before proves a registration."""
+        track = self.track(server)
+        if track is None:
+            return
+        before_s = track.timer_s
+        if timer_s == before_s:
+            if now_s - track.timer_at_s >= self.policy["frozen_s"] and not track.frozen:
+                track.frozen = True
+                self._ask(now_s, FROZEN)
+            return
+        track.frozen = False
+        track.timer_s = timer_s
+        track.timer_at_s = now_s
+        if NEVER < before_s < timer_s:
+            track.updated = True
+            track.proof_s = now_s
+            if track.code != _SUCCESS:
+                self._ask(now_s, LOST_URC)
+
+    def see_closed(self, now_s, server):
+        """The connection to a server was closed. Normal, unless a request is pending."""
+        track = self.track(server)
+        if track is None:
+            return
+        track.closed_s = now_s
+        if track.code in _IN_FLIGHT and now_s - track.enter_s < self.policy["closed_s"]:
+            self._ask(now_s + self.policy["suspect_s"], CLOSED)
+
+    def _enter(self, track, code, now_s):
+        if self._states[code][0] != codes.PROGRESS:
+            track.busy_s = NEVER
+        elif track.busy_s == NEVER:
+            track.busy_s = now_s
+        track.code = code
+        track.enter_s = now_s
+        track.judged_s = NEVER
+
+    def _legal(self, track, old, code):
+        if old == codes.NO_CODE or code == codes.NO_CODE or code in self._states[old][1]:
+            return True
+        # After a restart, or a step of ours, anything may begin anew.
+        started_s = max(self._boot_s, track.tried_s)
+        return code in _BEGINNINGS and track.enter_s - started_s < self.policy["boot_window_s"]
+
+    def _verdict(self, track, now_s):
+        track.suspect = False
+        registered = self._states[track.code][0] == codes.GOOD
+        if registered and not track.registered:
+            track.good_s = now_s
+            track.updated = False
+            track.renewals += 1
+        track.registered = registered
+
+    def _ask(self, at_s, why):
+        if at_s < self._ask_s:
+            self._ask_s = at_s
+            self._ask_why = why
+
+    def _look(self, at_s, why):
+        if at_s < self._look_s:
+            self._look_s = at_s
+            self._look_why = why
+
+    # What came of it
+
+    def force(self, step, server=0):
+        """Take one step of policy.py at the next decision, without its waits; 0: none.
+
+        Caps, a firmware update and a dead port still hold it back.
+        """
+        self._forced = step
+        self._forced_server = server
+
+    def take(self, now_s):
+        """The decided action is about to be carried out: book it. Save budgets, then act."""
+        budgets = self.budgets
+        step = self._step
+        action = self.action
+        if action == POLL:
+            self._ask_gap_s = self._poll_gap_s()
+            self._asked_s = now_s
+            return
+        if action == DIAGNOSE:
+            self._diagnosed_s = now_s
+            return
+        if action == PARK:
+            self._parked = self.reason
+            return
+        budgets.note(action, self.server, self.reason, now_s)
+        if action == ENABLE_SERVER:
+            budgets.repair(self.server)
+        if not step:
+            return
+        self._forced = 0
+        budgets.spend(step, now_s)
+        window_s = self._steps[step][WINDOW_S]
+        if action == REGISTER:
+            track = self.track(self.server)
+            if step == STEP_REGISTER:
+                track.tries += 1
+                budgets.set_server_tries(track.id, track.tries)
+            self._tried(track, now_s, window_s)
+            return
+        self._wide_key = -1
+        for track in self.tracks:
+            self._tried(track, now_s, window_s)
+        self._tried(self._bootstrap, now_s, window_s)
+        if action == RESUME or action == RADIO_ON:  # puts back what somebody left behind
+            if self.reason == DISABLED:
+                budgets.enabled = 1
+                budgets.set_mark(MARK_REBOOT, now_s)
+            return
+        budgets.count(_DENIED_TRIES if self.reason in (DENIED, SIM_FAULT) else step)
+        if action == PAUSE:
+            budgets.set_mark(MARK_PAUSED, now_s)
+        elif action == RADIO_OFF:
+            budgets.set_mark(MARK_RADIO_OFF, now_s)
+        elif action == SOFT_RESET:
+            budgets.set_mark(0, now_s)
+
+    def done(self, now_s):
+        """The action succeeded as a command; after RESUME or RADIO_ON its step is complete."""
+        if self.action in (RESUME, RADIO_ON) and self.budgets.mark != MARK_REBOOT:
+            self.budgets.set_mark(0, now_s)
+
+    def failed(self, now_s):
+        """The module refused the action: there is no result to wait for."""
+        for track in self.tracks:
+            if self.action != REGISTER or track.id == self.server:
+                track.window_s = max(0, now_s - track.tried_s)
+
+    def _tried(self, track, now_s, window_s):
+        track.tried_s = now_s
+        track.window_s = window_s
+        track.answer_s = NEVER
+        track.judged_s = NEVER
+        if track.busy_s != NEVER:
+            track.busy_s = now_s
+
+    # Decisions
+
+    def decide(self, now_s):
+        """Return the action for now: NONE, POLL, ... PARK."""
+        self._now_s = now_s
+        self._look_s = LATER
+        self._step = 0
+        self._set(NONE, WELL, LATER)
+        self._follow()
+        self._choose()
+        return self.action
+
+    def _set(self, action, reason, at_s, server=0, pending=NONE, held_by=WELL):
+        self.action = action
+        self.reason = reason
+        self.not_before_s = at_s
+        self.server = server
+        self.pending = pending
+        self.held_by = held_by
+
+    def _wait(self, reason, at_s=LATER):
+        self._set(NONE, reason, at_s, 0, NONE, reason)
+
+    def _follow(self):
+        # Counters and clocks that move by themselves.
+        now_s = self._now_s
+        view = self.view
+        if view.polls != self._polls:
+            self._polls = view.polls
+            self._polled_s = now_s
+            self._ask_s = LATER
+            for track in self.tracks:
+                if track.suspect:
+                    self._verdict(track, now_s)
+        if view.attached is False and self._detached_s == NEVER:
+            self._detached_s = self._since(now_s)
+        elif view.attached and self._detached_s != NEVER:
+            self._attached(now_s - max(0, self._detached_s))
+        if view.denied or view.sim == SIM_FAILED:
+            if self._denied_s == NEVER:
+                self._denied_s = self._since(now_s)
+        elif view.attached and self._denied_s != NEVER:
+            self._denied_s = NEVER
+            self.budgets.clear(_DENIED_TRIES)
+        for track in self.tracks:
+            held_s = now_s - track.good_s if track.registered else 0
+            if held_s >= self.policy["hold_s" if track.updated else "lifetime_s"]:
+                track.degraded = False
+                self._resumed_s = NEVER
+                if track.tries or self.budgets.in_episode(track.id):
+                    track.tries = 0
+                    self.budgets.end_episode(track.id)
+
+    def _since(self, now_s):
+        # Trouble that is found at the start is as old as the last step against it.
+        return now_s if self._resumed_s == NEVER else min(now_s, self._resumed_s)
+
+    def _spread(self, now_s):
+        self._hold_s = max(self._hold_s, now_s + self._random(self.policy["start_spread_s"] + 1))
+
+    def _attached(self, gap_s):
+        # Back in the network: the time without it does not count.
+        now_s = self._now_s
+        self._detached_s = NEVER
+        self._spread(now_s)
+        for track in self.tracks:
+            track.enter_s = min(now_s, track.enter_s + gap_s)
+            track.judged_s = NEVER
+            if track.busy_s != NEVER:
+                track.busy_s = min(now_s, track.busy_s + gap_s)
+            if track.tried_s != NEVER:
+                track.tried_s = min(now_s, track.tried_s + gap_s)
+            if track.timer_s != NEVER:
+                track.timer_at_s = min(now_s, track.timer_at_s + gap_s)
+
+    def _choose(self):
+        now_s = self._now_s
+        view = self.view
+        thaw_s = self.budgets.fota_s + self.policy["fota_s"]
+        if now_s < thaw_s:
+            return self._wait(FOTA, thaw_s)
+        if view.reachable is None:
+            return self._wait(BOOT)
+        if not view.reachable:
+            if view.pins:
+                return self._gate(STEP_PINS, now_s, DEAD_PORT)
+            return self._park(NO_PINS)
+        if self.budgets.mark:
+            return self._finish()
+        if view.diagnosed_s == NEVER:
+            return self._diagnose(BOOT)
+        if self._forced:
+            return self._force()
+        if self._fault():
+            return None
+        if view.denied or view.sim == SIM_FAILED:
+            return self._denied()
+        if view.attached is False:
+            return self._search()
+        for track in self.tracks:
+            self._judge(track)
+        self._judge(self._bootstrap)
+        if self._poll():
+            return None
+        self._climb()
+        self.not_before_s = min(self.not_before_s, self._ask_s, self._look_s)
+        return None
+
+    def _poll(self):
+        # Whether to poll now. One that stays unanswered is repeated less and less often.
+        now_s = self._now_s
+        if self._ask_s > now_s and self._look_s > now_s:
+            return False
+        gap_s = self._poll_gap_s()
+        if now_s - self._asked_s < gap_s:
+            self._ask_s = self._look_s = self._asked_s + gap_s
+            return False
+        self._set(POLL, self._ask_why if self._ask_s <= now_s else self._look_why, now_s)
+        return True
+
+    def _poll_gap_s(self):
+        gap_s = self.policy["suspect_s"]
+        if self._polled_s >= self._asked_s:
+            return gap_s
+        return min(max(2 * self._ask_gap_s, gap_s), self.policy["unseen_s"])
+
+    def _diagnose(self, why):
+        # Whatever it finds, or does not: not again at once.
+        again_s = self._diagnosed_s + self.policy["suspect_s"]
+        if self._now_s < again_s:
+            return self._set(NONE, why, again_s, 0, DIAGNOSE, SPACING)
+        return self._set(DIAGNOSE, why, self._now_s)
+
+    def _finish(self):
+        # Ends what was begun: no cap can forbid that.
+        mark = self.budgets.mark
+        if mark == MARK_REBOOT:
+            return self._gate(STEP_RESET, self._now_s, DISABLED)
+        wait_s = self.policy["pause_s" if mark == MARK_PAUSED else "radio_off_s"]
+        at_s = max(self.budgets.mark_s + wait_s, self._hold_s)
+        action = RESUME if mark == MARK_PAUSED else RADIO_ON
+        if self._now_s < at_s:
+            return self._set(NONE, HALFWAY, at_s, 0, action, HALFWAY)
+        return self._set(action, HALFWAY, self._now_s)
+
+    def _force(self):
+        if self._forced == STEP_REGISTER and self.track(self._forced_server) is None:
+            self._forced = 0
+            return self._wait(SERVER_MISSING, self._now_s)
+        return self._gate(self._forced, self._now_s, FORCED, self._forced_server)
+
+    def _park(self, why, at_s=LATER):
+        # Told once; then nothing until something changes.
+        if self._parked == why:
+            return self._wait(why, at_s)
+        return self._set(PARK, why, at_s)
+
+    def _fault(self):
+        # Faults at another layer than registration, which no step of the ladder cures.
+        now_s = self._now_s
+        view = self.view
+        why = WELL
+        if view.init == _INIT_PRODUCTION:
+            why = PRODUCTION
+        elif view.sim == SIM_LOCKED:
+            why = SIM_LOCK
+        elif view.radio_on is False:
+            self._gate(STEP_RADIO, now_s, RADIO_WAS_OFF)
+            return True
+        elif view.mode == codes.MODE_INHIBITED:
+            self._gate(STEP_PAUSE, now_s, WAS_PAUSED)
+            return True
+        elif view.mode == codes.MODE_DISABLED:
+            if self.policy["reenable"] and not self.budgets.enabled:
+                self._gate(STEP_PAUSE, now_s, DISABLED)
+                return True
+            why = DISABLED
+        else:
+            why = NO_SERVERS
+            for track in self.tracks:
+                if track.id in view.disabled:
+                    if not self.budgets.repaired(track.id) and now_s >= self._hold_s:
+                        self._set(ENABLE_SERVER, SERVER_DISABLED, now_s, track.id)
+                        return True
+                    why = why and SERVER_DISABLED
+                elif track.id in view.missing:
+                    why = why and SERVER_MISSING
+                else:
+                    why = WELL
+        if why:
+            again_s = view.diagnosed_s + self.policy["fault_s"]
+            if now_s < again_s:
+                self._park(why, again_s)
+            else:
+                self._diagnose(why)
+            return True
+        return self._client()
+
+    def _client(self):
+        # The client as a whole: what it said last may ask for a look.
+        view = self.view
+        hung_s = view.init_s + self.policy["init_s"]
+        if view.init == _INIT_STARTED:
+            if view.diagnosed_s < hung_s <= self._now_s:
+                self._diagnose(INIT_HANGS)
+                return True
+            self._look(LATER if view.diagnosed_s >= hung_s else hung_s, INIT_HANGS)
+        if view.client in _SILENT_CLIENT and view.diagnosed_s <= view.client_s < self._now_s:
+            self._diagnose(CLIENT_IDLE)
+            return True
+        return False
+
+    def _trouble_s(self, track):
+        # When the track's state becomes trouble if nothing changes; sets track.why.
+        kind, _, stuck_s, then = self._states[track.code]
+        track.why = GAVE_UP if kind == codes.FAILED else STUCK
+        since_s = track.enter_s + stuck_s
+        if track.code == _SUCCESS:
+            if track.timer_s == NEVER:
+                return LATER
+            track.why = OVERDUE
+            since_s = track.timer_at_s + track.timer_s + stuck_s
+        elif then == WATCH:
+            since_s = track.enter_s + self.policy["patience_s"]
+        elif then == CALL and kind == codes.PROGRESS:
+            own_s = track.busy_s + self.policy["own_retry_s"]
+            if own_s < since_s:
+                since_s = own_s
+                track.why = OWN_RETRY
+        if self.view.client == _CLIENT_BOOTSTRAP and kind != codes.GOOD:
+            end_s = self.view.client_s + self.policy["init_s"]
+            if end_s < since_s:
+                since_s = end_s
+                track.why = DEAD_END
+        if kind == codes.FAILED and track.answer_s != NEVER:
+            since_s = max(since_s, track.answer_s + stuck_s)
+        elif track.tried_s >= track.enter_s:
+            since_s = max(since_s, track.tried_s + track.window_s)
+        return max(since_s, self._boot_s + self.policy["boot_window_s"])
+
+    def _judge(self, track):
+        # Trouble counts once a poll has confirmed it.
+        if track.code == codes.NO_CODE and track.id == _BOOTSTRAP:
+            return
+        now_s = self._now_s
+        unseen_s = self.policy["unseen_s"]
+        _, _, stuck_s, then = self._states[track.code]
+        if track.code == _SUCCESS and track.timer_s == NEVER:
+            self._look(max(track.enter_s, self._polled_s) + unseen_s, UNSEEN)
+        elif then == WATCH:
+            self._look(max(track.enter_s + stuck_s, self._polled_s + unseen_s), STUCK)
+        since_s = self._trouble_s(track)
+        if now_s < since_s:
+            track.judged_s = NEVER
+            self._look(since_s, track.why)
+        elif self._polled_s < since_s:
+            self._look(now_s, track.why)
+        elif track.judged_s == NEVER:
+            track.judged_s = now_s if track.tried_s != NEVER else self._since(now_s)
+            step = STEP_REGISTER
+            if track.tries >= self._steps[step][TRIES]:
+                step = STEP_PARKED_REGISTER
+            track.wait_s = self._draw(step, track.tries)
+
+    def _draw(self, step, tries):
+        waits_s = self._steps[step][WAITS_S]
+        wait_s = waits_s[min(tries, len(waits_s) - 1)]
+        return wait_s + self._random(wait_s * self.policy["jitter_percent"] // 100 + 1)
+
+    def _climb(self):
+        # The lowest step that is due, or the one that will be.
+        view = self.view
+        limit = self._steps[STEP_REGISTER][TRIES]
+        first = spent = None
+        up = False
+        down = True  # every server is in trouble and has used up its tries
+        restart = True  # nothing less than a soft reset can help any of them
+        judged_s = NEVER
+        for track in self.tracks:
+            if track.id in view.missing or track.id in view.disabled:
+                continue
+            up = up or track.registered
+            if track.judged_s == NEVER:
+                down = False
+                continue
+            judged_s = max(judged_s, track.judged_s)
+            if self._states[track.code][3] != CALL:
+                continue
+            restart = False
+            if track.tries >= limit:
+                if spent is None or track.tried_s < spent.tried_s:
+                    spent = track
+            else:
+                down = False
+                if first is None or _due_s(track) < _due_s(first):
+                    first = track
+        for track in self.tracks:
+            track.degraded = up and track.judged_s != NEVER and track is not first
+        if first is not None:
+            self._gate(STEP_REGISTER, _due_s(first), first.why, first.id)
+        elif up and spent is not None:
+            self._gate(STEP_PARKED_REGISTER, _due_s(spent), OTHERS_WELL, spent.id)
+        elif up:
+            self._well()
+        elif view.init == _INIT_FAILED:
+            self._module(view.init_s, INIT_FAILED, True, None)
+        elif self._bootstrap.judged_s != NEVER:
+            self._module(self._bootstrap.judged_s, self._bootstrap.why, True, None)
+        elif down and judged_s != NEVER:
+            self._module(judged_s, spent.why if spent else GAVE_UP, restart, spent)
+        else:
+            self._well()
+
+    def _well(self):
+        # Nothing is in trouble, or not yet.
+        why = WELL
+        for track in self.tracks:
+            if not track.registered:
+                awaited = self._now_s < track.tried_s + track.window_s
+                why = RESULT if awaited else MODULE_TRIES
+        if why == WELL:
+            self._parked = WELL
+        elif self._now_s < self._boot_s + self.policy["boot_window_s"]:
+            why = BOOT
+        self._wait(why)
+
+    def _denied(self):
+        # The network or the SIM refuses: only a soft reset can help, ever more seldom.
+        why = DENIED if self.view.denied else SIM_FAULT
+        if self._any_up():
+            return self._wait(why, self._now_s + self.policy["unseen_s"])
+        since_s = max(self._denied_s, self.budgets.last_s(STEP_RESET))
+        return self._wide(STEP_RESET, self.budgets.tries[_DENIED_TRIES], since_s, why)
+
+    def _search(self):
+        # Not in the network: the clocks of the servers stand still, the module searches.
+        if self._any_up():
+            return self._wait(DETACHED, self._now_s + self.policy["unseen_s"])
+        step = self._next_step(STEP_RADIO) or STEP_PARKED_RESET
+        since_s = self._detached_s
+        for done in range(STEP_RADIO, STEP_PINS + 1):
+            since_s = max(since_s, self.budgets.last_s(done))
+        return self._wide(step, self.budgets.tries[step], since_s, DETACHED)
+
+    def _any_up(self):
+        # Without a network: registered until the announced update is overdue for certain.
+        for track in self.tracks:
+            until_s = track.good_s + self.policy["lifetime_s"]
+            if track.timer_s != NEVER:
+                until_s = track.timer_at_s + track.timer_s + self._states[_SUCCESS][2]
+            if track.registered and self._now_s < until_s:
+                return True
+        return False
+
+    def _next_step(self, step):
+        # The first module-wide step from `step` on with tries left, or 0.
+        while step <= STEP_PINS:
+            if self.budgets.tries[step] < self._steps[step][TRIES]:
+                if step != STEP_PINS or self.view.pins:
+                    return step
+            step += 1
+        return 0
+
+    def _module(self, judged_s, why, restart, spent):
+        # No server is registered, and their own tries are used up or cannot help.
+        tries = self.budgets.tries
+        if restart:
+            step = 0 if tries[STEP_RESET] else STEP_RESET
+        else:
+            step = self._next_step(STEP_PAUSE)
+        if step:
+            return self._wide(step, tries[step], judged_s, why)
+        if self._parked != EXHAUSTED:
+            return self._park(EXHAUSTED)
+        self._wide(STEP_PARKED_RESET, 0, self.budgets.last_s(STEP_RESET), why)
+        if self.action != NONE or spent is None:
+            return None
+        at_s = self.not_before_s
+        held_by = self.held_by
+        self._gate(STEP_PARKED_REGISTER, _due_s(spent), why, spent.id)
+        if self.action == NONE and at_s < self.not_before_s:
+            self._set(NONE, why, at_s, 0, SOFT_RESET, held_by)
+        return None
+
+    def _wide(self, step, tries, judged_s, why):
+        key = step * 256 + tries
+        if key != self._wide_key:
+            self._wide_key = key
+            self._wide_wait_s = self._draw(step, tries)
+        self._gate(step, judged_s + self._wide_wait_s, why)
+
+    def _gate(self, step, due_s, why, server=0):
+        # A step is taken when nothing holds it back any more; tells what does.
+        now_s = self._now_s
+        budgets = self.budgets
+        row = self._steps[step]
+        at_s = due_s
+        held_by = WAIT
+        if why != FORCED:
+            if self._hold_s > at_s and why != DEAD_PORT:
+                at_s = self._hold_s
+                held_by = START
+            free_s = budgets.last_s(step) + row[SPACING_S]
+            if free_s > at_s:
+                at_s = free_s
+                held_by = SPACING
+        free_s = budgets.free_s(step, row[CAP_S])
+        if free_s > at_s:
+            at_s = free_s
+            held_by = CAP
+        free_s = budgets.free_s(0, _HOUR_S)
+        if free_s > at_s:
+            at_s = free_s
+            held_by = RADIO_CAP
+        action = self._action(step, why)
+        if now_s < at_s:
+            return self._set(NONE, why, at_s, server, action, held_by)
+        if why != DEAD_PORT and self.view.diagnosed_s < now_s - self.policy["fresh_s"]:
+            return self._diagnose(why)
+        self._step = step
+        return self._set(action, why, now_s, server)
+
+    def _action(self, step, why):
+        if step == STEP_PINS:
+            if self.view.pins == HAS_RESET:
+                return PIN_RESET
+            first = self.view.pins & HAS_RESET and not self.budgets.tries[STEP_PINS]
+            return PIN_RESET if first else POWER_CYCLE
+        if why == RADIO_WAS_OFF:
+            return RADIO_ON
+        if why == WAS_PAUSED or (why == DISABLED and step == STEP_PAUSE):
+            return RESUME
+        return _OF_STEP[step]
+
+
+def _due_s(track):
+    return track.judged_s + track.wait_s

@@ -1,0 +1,743 @@
+# Carries out what the ladder (recovery.py) decides, on one module: diagnoses before it acts, books
+# every step in a store before its command, and tells the application what it does and why.
+#
+# It never sends AT+ULWM2M=1 or =2, never changes the MNO profile, enters a PIN once, and does
+# nothing but polls while a firmware update runs.
+
+import os
+from binascii import crc32
+from micropython import const
+
+from . import codes, recovery
+from .channel import quoted
+from .errors import AtTimeout, CmeError, LexiError, check
+from .policy import DEFAULT, STEP_PARKED_RESET, STEP_REGISTER, STEPS
+from .policy import CAP_S as _CAP_S
+from .recovery import NEVER, NONE, REASONS, Ladder
+from .scan import INT
+from .store import Budgets, FileStore, Keeper
+
+# Kinds of events.
+DOING = const(1)
+DEFERRED = const(2)
+REFUSED = const(3)
+REGISTERED = const(4)
+LOST = const(5)
+RENEW = const(6)
+DEGRADED = const(7)
+PARKED = const(8)
+STORE = const(9)
+FOTA = const(10)
+
+KINDS = (
+    "",
+    "doing",
+    "deferred",
+    "refused by the module",
+    "registered",
+    "registration lost",
+    "observations must be renewed",
+    "degraded",
+    "parked",
+    "store failed",
+    "firmware update",
+)
+
+_ALIVE_TRIES = const(10)  # ubxlib, LEXI-R10: AT unanswered so often is a dead port
+_RADIO_TIMEOUT_MS = const(180000)  # +CFUN=0, =1: not documented
+_START_RETRY_S = const(5)  # doubled each time
+_START_RETRY_MAX_S = const(900)
+_MAX_WAIT_S = const(3600)
+_ERROR_S = const(60)
+_FOTA_SAVE_S = const(600)  # so often the last sign of a firmware update is kept
+_FOTA_URI = b"/5/0/3"  # OMA LwM2M object 5, resource 3: state of the update
+_INSTALLED = const(128)  # SARA-R5 FW update note: +UUFWINSTALL: 128, done, the module reboots
+_UFOTA_RESULT = const(2)  # SARA-R4 AT manual: +UFOTASTAT: 2,<result>; 3 is failed
+_UFOTA_FAILED = const(3)
+_ATTACHED = (1, 5)  # 3GPP TS 27.007, +CEREG <stat>
+_DENIED = const(3)
+_SIM_LOCKS = (11, 12)  # 3GPP TS 27.007, 9.2
+_SIM_FAULTS = (10, 13, 15)
+
+
+def describe(event):
+    """One line for people about an event of Supervisor."""
+    kind, action, server, reason, held_by, in_s = event
+    text = KINDS[kind]
+    if action:
+        text += " " + recovery.ACTIONS[action]
+    if server:
+        text += " %d" % server
+    if kind == DEFERRED:
+        if in_s < _MAX_WAIT_S * 1000:
+            text += " for %d s" % in_s
+        text += " because: " + REASONS[held_by]
+        if held_by != reason:
+            text += " (%s)" % REASONS[reason]
+    elif reason:
+        text += ": " + REASONS[reason]
+    return text
+
+
+def entropy():
+    """Four random bytes."""
+    return os.urandom(4)
+
+
+class Supervisor:
+    """Gets lost registrations back on one module.
+
+    lexi: a lexi.Lexi, not yet started. policy: a table of policy.py.
+    servers: short IDs that are wanted; None: those enabled in the module at the first look.
+    store: what outlives a reset of the MCU, see store.py; None: a file in the working folder.
+    wall: a function giving seconds of a clock that outlives it too, or None.
+    pin: of the SIM; entered once. pin_reset, power_cycle: functions or coroutine functions that
+        pulse RESET_N, or switch off and on by PWR_ON, and return when the module may boot.
+    veto(action, server, reason): seconds by which a step is put off, 0 to let it go ahead.
+    fota_setup: a command that asks for firmware update URCs, errors ignored; None: none.
+    boot_s: time the module may take to answer after a start.
+    random(n): a whole number 0..n-1.
+
+    The verdict is registered(server): it does not follow an impossible status before a poll has
+    confirmed it. Counters: failures, with last_error; dropped (events).
+    Raises ValueError for what cannot work, also when a URC it needs has a handler already.
+    """
+
+    def __init__(
+        self,
+        lexi,
+        *,
+        policy=DEFAULT,
+        servers=None,
+        store=None,
+        wall=None,
+        pin=None,
+        pin_reset=None,
+        power_cycle=None,
+        veto=None,
+        fota_setup="AT+UFWINSTALL=,,,1",
+        boot_s=30,
+        random=None,
+    ):
+        for name, fn in (
+            ("wall", wall),
+            ("pin_reset", pin_reset),
+            ("power_cycle", power_cycle),
+            ("veto", veto),
+        ):
+            if fn is not None and not callable(fn):
+                raise ValueError("%s: %r, expected a function or None" % (name, fn))
+        if pin is not None:
+            quoted("pin", pin)
+        for server in servers or ():
+            check("servers", server, *lexi.lwm2m.family["server_id"])
+        recovery.check_policy(policy)
+        self._lexi = lexi
+        self._channel = channel = lexi.channel
+        self._clock = channel.clock
+        self._monitor = lexi.monitor
+        self._registry = lexi.registry
+        self.runtime = lexi.runtime
+        self._signal = self.runtime.signal()
+        self._policy = policy
+        self._wanted = servers
+        self._pin = pin
+        self._pin_reset = pin_reset
+        self._power_cycle = power_cycle
+        self._veto = veto
+        self._fota_setup = fota_setup
+        self._boot_s = check("boot_s", boot_s, 10, 3600)
+        self._imei = b""
+        self._store_error = None
+        self.failures = 0
+        self.last_error = None
+        self.budgets = Budgets(policy)
+        self.keeper = Keeper(store or FileStore(), self.budgets, wall, self._store_failed)
+        self._clock.ms()
+        self.keeper.load(self._clock.s)
+        self.ladder = Ladder(policy, self.budgets, random or self._random, self._clock.s)
+        self.view = self.ladder.view
+        self.view.pins = (recovery.HAS_RESET if pin_reset else 0) | (
+            recovery.HAS_POWER if power_cycle else 0
+        )
+        if servers is not None:
+            self.ladder.watch(servers)
+        self._up = False  # lexi.start() succeeded
+        self._start_at_s = 0
+        self._start_gap_s = 0
+        self._restarts = self._registry.restarts
+        self._monitor_failures = 0
+        self._suspect = False  # the monitor got no answer
+        self._dead_s = NEVER
+        self._veto_until_s = NEVER
+        self._told = (NONE, 0, 0, 0)
+        self._told_at_s = 0
+        self._todo = None
+        self._events = []
+        self.paused = False
+        self._registry.watch(self._signal)
+        self._registry.subscribe(self._event)
+        channel.on("+CEREG:", self._cereg)
+        channel.on("+UFOTASTAT:", self._ufotastat)
+        channel.on("+UFWPREVAL:", self._fota_sign)
+        channel.on("+UUFWINSTALL:", self._uufwinstall)
+
+    # For the application
+
+    def registered(self, server):
+        """Whether the server is registered: the verdict, see the class."""
+        return self.ladder.registered(server)
+
+    def pause(self):
+        """Take no step until resume(). What is half done is still ended; polls go on."""
+        self.paused = True
+
+    def resume(self):
+        self.paused = False
+        self._signal.set()
+
+    def force(self, step, server=0):
+        """Take one step of policy.py at once, whatever the waits say: force(STEP_RESET).
+
+        server: for STEP_REGISTER. Caps, a firmware update and a dead port still hold it back.
+        """
+        check("step", step, STEP_REGISTER, STEP_PARKED_RESET)
+        if step == STEP_REGISTER:
+            check("server", server, *self._lexi.lwm2m.family["server_id"])
+        self.ladder.force(step, server)
+        self._signal.set()
+
+    def subscribe(self, fn):
+        """Call fn(event) for every event: (kind, action, server, reason, held_by, in_s).
+
+        kind: DOING, DEFERRED, ... of this file. action, reason, held_by: of recovery.py; in_s:
+        seconds until a deferred action. describe(event) puts it in words.
+        """
+        if not callable(fn):
+            raise ValueError("fn: %r, expected a function" % (fn,))
+        self._events.append(fn)
+
+    def events(self, size=32):
+        """`async for event in supervisor.events()`; when full, the oldest is dropped."""
+        return Events(self, size)
+
+    def status(self):
+        """What it is doing and why, as a dict.
+
+        text: in words. action: done next; server; reason, held_by: codes of recovery.py; next_s:
+        seconds until then, None without a time. left: steps of each kind that their caps still
+        allow. servers: by short ID, (registered, code, seconds since the last proof or None).
+        """
+        ladder = self.ladder
+        now_s = self._clock.s
+        action = ladder.action or ladder.pending
+        next_s = ladder.not_before_s - now_s
+        event = (DEFERRED, action, ladder.server, ladder.reason, ladder.held_by, next_s)
+        steps = self._policy["steps"]
+        return {
+            "text": describe(event),
+            "action": action,
+            "server": ladder.server,
+            "reason": ladder.reason,
+            "held_by": ladder.held_by,
+            "next_s": next_s if next_s < recovery.LATER // 2 else None,
+            "left": {
+                STEPS[step]: self.budgets.left(step, now_s, row[_CAP_S])
+                for step, row in steps.items()
+            },
+            "servers": {
+                track.id: (
+                    track.registered,
+                    track.code,
+                    None if track.proof_s == NEVER else now_s - track.proof_s,
+                )
+                for track in ladder.tracks
+            },
+        }
+
+    # The loop
+
+    async def run(self):
+        """step() for ever, woken by what the receive path notices."""
+        while True:
+            try:
+                wait_s = self.due_s()
+                if wait_s == 0:
+                    wait_s = await self.step()
+                await self._signal.wait_ms(wait_s * 1000)
+            except Exception as e:  # counted: this task must not end, whatever it was
+                self.failures += 1
+                self.last_error = e
+                await self.runtime.sleep_ms(_ERROR_S * 1000)
+
+    def due_s(self):
+        """Seconds until step() has something to do, 0 for now. Allocates nothing when well."""
+        self._clock.ms()
+        now_s = self._clock.s
+        self._look(now_s)
+        self._todo = None
+        if not self._up and now_s >= self._start_at_s:
+            self._todo = self._start
+            return 0
+        if self._suspect and not self._frozen(now_s):
+            self._todo = self._alive
+            return 0
+        ladder = self.ladder
+        action = ladder.decide(now_s)
+        at_s = ladder.not_before_s
+        held_by = ladder.held_by
+        if action != NONE:
+            held_by = self._held_by(action, now_s)
+            if not held_by:
+                self._todo = self._act
+                return 0
+            at_s = self._veto_until_s if held_by == recovery.VETO else recovery.LATER
+        self._tell_state(action or ladder.pending, held_by, at_s, now_s)
+        wait_s = at_s - now_s
+        if not self._up:
+            wait_s = min(wait_s, self._start_at_s - now_s)
+        checkpoint_s = self.keeper.due_s(now_s)
+        if checkpoint_s == 0 or self.budgets.dirty:
+            return 0
+        return max(1, min(wait_s, checkpoint_s or _MAX_WAIT_S, _MAX_WAIT_S))
+
+    def _held_by(self, action, now_s):
+        # The application may hold back steps, and the diagnosis before one; nothing else.
+        reason = self.ladder.reason
+        if action == recovery.POLL or action == recovery.PARK or reason == recovery.HALFWAY:
+            return 0
+        if action == recovery.DIAGNOSE and reason == recovery.BOOT:
+            return 0
+        if self.paused and reason != recovery.FORCED:
+            return recovery.PAUSED
+        return recovery.VETO if now_s < self._veto_until_s else 0
+
+    async def step(self):
+        """Do what is due and return the seconds until something may be due again.
+
+        Never raises for the module's failures: they are counted.
+        """
+        if self.due_s() == 0:
+            try:
+                if self._todo:
+                    await self._todo()
+            except AtTimeout as e:
+                self._failed(e)
+                self._suspect = True
+            except LexiError as e:
+                self._failed(e)
+            now_s = self._now_s()
+            if self.budgets.dirty or self.keeper.due_s(now_s) == 0:
+                self.keeper.save(now_s)
+        return max(1, self.due_s())
+
+    async def _act(self):
+        ladder = self.ladder
+        action = ladder.action
+        if action in (recovery.POLL, recovery.DIAGNOSE, recovery.PARK):
+            ladder.take(self._clock.s)
+        if action == recovery.POLL:
+            await self._monitor.poll()
+        elif action == recovery.DIAGNOSE:
+            await self._diagnose()
+        elif action == recovery.PARK:
+            self._tell(PARKED, NONE, 0, ladder.reason)
+        else:
+            await self._step(action, ladder.server, ladder.reason)
+
+    async def _step(self, action, server, reason):
+        # Asked for, booked, told, done.
+        ladder = self.ladder
+        if self._veto and reason != recovery.HALFWAY:
+            put_off_s = self._veto(action, server, reason)
+            if put_off_s:
+                self._veto_until_s = self._clock.s + put_off_s
+                return
+        ladder.take(self._clock.s)
+        if not self.keeper.save(self._clock.s):
+            return  # what is booked is not safe: the budgets are spent now
+        self._tell(DOING, action, server, reason)
+        try:
+            await self._carry_out(action, server)
+        except AtTimeout:
+            raise
+        except LexiError as e:
+            self._failed(e)
+            self._tell(REFUSED, action, server, reason)
+            ladder.failed(self._now_s())
+            return
+        ladder.done(self._now_s())
+
+    async def _carry_out(self, action, server):
+        lwm2m = self._lexi.lwm2m
+        view = self.view
+        if action == recovery.REGISTER:
+            await lwm2m.register(server)
+        elif action == recovery.PAUSE:
+            await lwm2m.inhibit()
+        elif action == recovery.RESUME:
+            await lwm2m.resume()
+            view.mode = codes.MODE_ENABLED
+        elif action == recovery.RADIO_OFF:
+            await self._cfun(0)
+        elif action == recovery.RADIO_ON:
+            await self._cfun(1)
+            view.radio_on = True
+            view.attached = None
+        elif action == recovery.SOFT_RESET:
+            await self._monitor.reboot(self._boot_s)
+        elif action == recovery.PIN_RESET:
+            await self._monitor.reboot(self._boot_s, self._pin_reset)
+            self._answered()
+        elif action == recovery.POWER_CYCLE:
+            await self._monitor.reboot(self._boot_s, self._power_cycle)
+            self._answered()
+        elif action == recovery.ENABLE_SERVER:
+            await lwm2m.change_config(server, server_disabled=0)
+            await self._diagnose()
+
+    async def _cfun(self, fun):
+        await self._channel.command("AT+CFUN=", args=(fun,), timeout_ms=_RADIO_TIMEOUT_MS)
+
+    def _now_s(self):
+        self._clock.ms()
+        return self._clock.s
+
+    # Is anybody there?
+
+    async def _start(self):
+        try:
+            await self._lexi.start(self._boot_s)
+            self._up = True
+            self._answered()
+        except LexiError as e:
+            self._failed(e)
+            if isinstance(e, AtTimeout):
+                self._silent()
+            else:
+                self._answered()
+            gap_s = max(2 * self._start_gap_s, _START_RETRY_S)
+            self._start_gap_s = min(gap_s, _START_RETRY_MAX_S)
+            self._start_at_s = self._now_s() + self._start_gap_s
+
+    async def _alive(self):
+        # Whether AT is answered at all, after something was not.
+        self._suspect = False
+        try:
+            await self._channel.sync(_ALIVE_TRIES)
+        except AtTimeout as e:
+            self._failed(e)
+            self._silent()
+            return False
+        if self.view.reachable is False:
+            self._registry.restarted()  # who knows what it went through
+        self._answered()
+        return True
+
+    def _answered(self):
+        self.view.reachable = True
+        self._suspect = False
+        self._start_at_s = min(self._start_at_s, self._now_s())
+
+    def _silent(self):
+        if not self._frozen(self._now_s()):
+            self.view.reachable = False
+            self._dead_s = self._clock.s
+        self._suspect = False
+
+    def _failed(self, e):
+        self.failures += 1
+        self.last_error = e
+
+    def _look(self, now_s):
+        # What the rooms below noticed since the last time.
+        view = self.view
+        monitor = self._monitor
+        if self._store_error:
+            self._store_error = None
+            self._tell(STORE, NONE, 0, 0)
+        self._sync_restarts(now_s)
+        if monitor.polls != view.polls:
+            view.polls = monitor.polls
+            view.reachable = True
+        if monitor.failures != self._monitor_failures:
+            self._monitor_failures = monitor.failures
+            if not monitor.reachable and view.reachable:
+                self._suspect = True
+        if view.reachable is False and self._channel.heard_s > self._dead_s:
+            self._dead_s = self._channel.heard_s
+            self._suspect = True
+        for track in self.ladder.tracks:
+            if track.registered != track.told:
+                track.told = track.registered
+                self._tell(REGISTERED if track.registered else LOST, NONE, track.id, 0)
+            if track.renewals != track.told_renewals:
+                track.told_renewals = track.renewals
+                self._tell(RENEW, NONE, track.id, 0)
+            if track.degraded != track.told_degraded:
+                track.told_degraded = track.degraded
+                if track.degraded:
+                    self._tell(DEGRADED, NONE, track.id, track.why)
+
+    def _sync_restarts(self, now_s):
+        if self._registry.restarts != self._restarts:
+            self._restarts = self._registry.restarts
+            self.ladder.rebooted(now_s)
+
+    # Diagnosis: from the bottom up, AT commands that touch nothing
+
+    async def _diagnose(self):
+        if not await self._alive():
+            return
+        view = self.view
+        restarts = self._registry.restarts
+        try:
+            await self._look_at_sim()
+            await self._ask(self._look_at_radio())
+            await self._ask(self._look_at_network())
+            await self._ask(self._look_at_bearer())
+            await self._ask(self._look_at_client())
+            await self._ask(self._look_at_servers())
+            await self._ask(self._monitor.poll())
+            if view.diagnosed_s == NEVER:  # the first since a restart
+                if self._fota_setup:
+                    await self._ask(self._channel.command(self._fota_setup))
+                if not self._imei:
+                    await self._ask(self._look_at_imei())
+        finally:
+            if restarts == self._registry.restarts:
+                view.diagnosed_s = self._now_s()
+
+    async def _ask(self, coro):
+        # A refusal leaves things as they were known; silence ends the diagnosis.
+        try:
+            await coro
+        except AtTimeout:
+            raise
+        except LexiError as e:
+            self._failed(e)
+
+    async def _look_at_sim(self):
+        view = self.view
+        view.sim = recovery.SIM_UNKNOWN
+        try:
+            answer = b"".join(await self._channel.command("AT+CPIN?", "+CPIN:"))
+            if answer == b"SIM PIN":
+                if await self._enter_pin():
+                    answer = b"READY"
+            if answer == b"READY":
+                view.sim = recovery.SIM_READY
+                if self.budgets.pin_tried:
+                    self.budgets.set_pin_tried(0)
+            elif answer:
+                view.sim = recovery.SIM_LOCKED
+        except CmeError as e:
+            if e.code in _SIM_LOCKS:
+                view.sim = recovery.SIM_LOCKED
+            elif e.code in _SIM_FAULTS:
+                view.sim = recovery.SIM_FAILED
+        except AtTimeout:
+            raise
+        except LexiError as e:
+            self._failed(e)
+
+    async def _enter_pin(self):
+        # Once, and only if a reset cannot make us forget that.
+        if self._pin is None or self.budgets.pin_tried:
+            return False
+        self.budgets.set_pin_tried(1)
+        if not self.keeper.save(self._now_s()) or self.keeper.failed:
+            return False
+        try:
+            await self._channel.command("AT+CPIN=", args=(self._pin,))
+        except AtTimeout:
+            raise
+        except LexiError as e:
+            self._failed(e)
+            return False
+        return True
+
+    async def _look_at_radio(self):
+        lines = await self._channel.command("AT+CFUN?", "+CFUN:")
+        if lines and lines[0][:1].isdigit():
+            self.view.radio_on = int(lines[0].split(b",")[0]) == 1
+
+    async def _look_at_network(self):
+        await self._channel.command("AT+CEREG=1")
+        await self._channel.command(
+            "AT+CEREG?", "+CEREG:", accept=_is_answer, on_info=self._cereg_answer
+        )
+
+    async def _look_at_bearer(self):
+        # Registered, but without an active context: as good as not attached.
+        lines = await self._channel.command("AT+CGACT?", "+CGACT:")
+        if self.view.attached and lines:
+            self.view.attached = any(line.rstrip().endswith(b"1") for line in lines)
+
+    async def _look_at_client(self):
+        self.view.mode = await self._lexi.lwm2m.mode()
+
+    async def _look_at_servers(self):
+        view = self.view
+        ids = await self._lexi.lwm2m.servers()
+        try:
+            rows = await self._lexi.lwm2m.configs()
+            known = [row.server_id for row in rows]
+            off = [row.server_id for row in rows if row.server_disabled]
+        except AtTimeout:
+            raise
+        except LexiError as e:
+            self._failed(e)
+            known, off = ids, []
+        known = known or ids
+        wanted = self._wanted
+        if wanted is None:
+            # Those enabled now, and those once wanted that still have a row.
+            wanted = [s for s in known if s not in off or self.ladder.track(s) is not None]
+        if wanted != [track.id for track in self.ladder.tracks]:
+            self.ladder.watch(wanted)
+            for server in wanted:  # what is known of those new to the ladder
+                code = self._registry.code(server)
+                if code != codes.NO_CODE:
+                    self.ladder.see(self._now_s(), server, code)
+        view.missing = tuple(s for s in wanted if s not in known and s not in ids)
+        view.disabled = tuple(s for s in wanted if s in off)
+
+    async def _look_at_imei(self):
+        lines = await self._channel.command("AT+CGSN", "")
+        self._imei = b"".join(lines)
+
+    def _random(self, n):
+        # Not the time since boot, which many nodes share after a power cut.
+        return crc32(self._imei + entropy()) % n
+
+    # What the module says by itself
+
+    def _event(self, event, server, value):
+        now_s = self._clock.s
+        self._sync_restarts(now_s)
+        view = self.view
+        if event == codes.REGISTRATION or event == codes.BOOTSTRAP:
+            self.ladder.see(now_s, server, value)
+        elif event == codes.TIMER:
+            self.ladder.see_timer(now_s, server, value)
+        elif event == codes.NOTIFICATION:
+            if self._registry.is_uri(value, _FOTA_URI):
+                self._fota_sign(None)
+        elif event == codes.CONNECTION:
+            if value == codes.CONNECTION_CLOSED:
+                self.ladder.see_closed(now_s, server)
+        elif event == codes.CLIENT:
+            view.client = value
+            view.client_s = now_s
+        elif event == codes.INIT:
+            view.init = value
+            view.init_s = now_s
+
+    def _cereg(self, line):
+        if not _is_answer(line):
+            self._network(line.int(0))
+
+    def _cereg_answer(self, line):
+        self._network(line.int(1))
+
+    def _network(self, stat):
+        if stat is not None:
+            self.view.attached = stat in _ATTACHED
+            self.view.denied = stat == _DENIED
+            self._signal.set()
+
+    def _ufotastat(self, line):
+        if line.int(0) == _UFOTA_RESULT and line.int(1) == _UFOTA_FAILED:
+            self._fota_end()
+        elif line.int(0, 9) <= _UFOTA_RESULT:
+            self._fota_sign(line)
+
+    def _uufwinstall(self, line):
+        if line.int(0) == _INSTALLED:
+            self._fota_end()
+            self._registry.restarted()
+        else:
+            self._fota_sign(line)
+
+    def _frozen(self, now_s):
+        return now_s < self.budgets.fota_s + self._policy["fota_s"]
+
+    def _fota_sign(self, line):
+        # Kept in the store: a restart of the MCU must not take the installation for a dead port.
+        now_s = self._clock.s
+        if not self._frozen(now_s):
+            self._tell(FOTA, NONE, 0, recovery.FOTA)
+        if now_s - self.budgets.fota_s >= _FOTA_SAVE_S:
+            self.budgets.dirty = True
+        self.budgets.fota_s = now_s
+        self._signal.set()
+
+    def _fota_end(self):
+        self.budgets.fota_s = NEVER
+        self.budgets.dirty = True
+        self.view.diagnosed_s = NEVER
+        self._signal.set()
+
+    # Telling
+
+    def _store_failed(self, e):
+        self._failed(e)
+        self._store_error = e
+
+    def _tell_state(self, action, held_by, at_s, now_s):
+        # What waits, whenever that has changed.
+        ladder = self.ladder
+        told = self._told
+        if (
+            told[0] == action
+            and told[1] == ladder.server
+            and told[2] == ladder.reason
+            and told[3] == held_by
+            and (abs(at_s - self._told_at_s) < _START_RETRY_S or action == NONE)
+        ):
+            return
+        self._told = (action, ladder.server, ladder.reason, held_by)
+        self._told_at_s = at_s
+        if held_by != recovery.WELL:
+            self._tell(DEFERRED, action, ladder.server, ladder.reason, held_by, at_s - now_s)
+
+    def _tell(self, kind, action, server, reason, held_by=0, in_s=0):
+        event = (kind, action, server, reason, held_by, in_s)
+        for fn in self._events:
+            try:
+                fn(event)
+            except Exception as e:  # counted: a subscriber must not stop the recovery
+                self._failed(e)
+
+
+class Events:
+    """Events of a Supervisor as they come. `dropped` counts those for which there was no room."""
+
+    def __init__(self, supervisor, size):
+        check("size", size, 1, 1000)
+        self._items = []
+        self._size = size
+        self._ready = supervisor.runtime.signal()
+        self.dropped = 0
+        supervisor.subscribe(self._put)
+
+    def _put(self, event):
+        if len(self._items) == self._size:
+            self._items.pop(0)
+            self.dropped += 1
+        self._items.append(event)
+        self._ready.set()
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        while not self._items:
+            await self._ready.wait_ms(_MAX_WAIT_S * 1000)
+        return self._items.pop(0)
+
+
+def _is_answer(line):
+    # "+CEREG: <n>,<stat>": as a URC its second field is missing, empty or in quotes.
+    return line.kind(1) == INT
