@@ -69,9 +69,11 @@ def describe(event):
     if server:
         text += " %d" % server
     if kind == DEFERRED:
-        if in_s < _MAX_WAIT_S * 1000:
+        if not action:
+            return "waiting: " + REASONS[held_by]
+        if in_s < recovery.LATER // 2:
             text += " for %d s" % in_s
-        text += " because: " + REASONS[held_by]
+        text += ": " + REASONS[held_by]
         if held_by != reason:
             text += " (%s)" % REASONS[reason]
     elif reason:
