@@ -15,7 +15,8 @@ help: ## show this list
 demo: setup ## run the sensor node against the simulated module; no hardware needed
 	@$(VENV_PYTHON) tools/demo.py $(ARGS)
 
-test: setup ## run all tests
+test: ## run all tests
+	@$(PYTHON) tools/setup_env.py --npm
 	@$(VENV_PYTHON) tests/run.py $(ARGS)
 
 bench: ## measure against the performance contract

@@ -3,9 +3,10 @@
 Runs under the system's python3 with the standard library alone. It starts afresh when the
 requirements, this file, the Python or the place of the tree have changed; else it takes no time.
 
-    python3 tools/setup_env.py         all but the two npm packages
+    python3 tools/setup_env.py         all but the npm packages
     python3 tools/setup_env.py --npm   and those too, if npm is there: MicroPython's WebAssembly
-                                       port (32-bit heap sizes) and an emulated RP2040
+                                       port (32-bit heap sizes) and an emulated RP2040 for the
+                                       bench, a LwM2M server for the tests
 """
 
 import hashlib
@@ -31,7 +32,12 @@ _UNITTEST = "micropython-unittest"
 _UNITTEST_VERSION = "0.4"
 _UNITTEST_SHA256 = "83b4a65c44b2f6382bc3dd8fbbe002b5679dbfc3744b99eaa59802e6fd14cf67"
 
-_NPM = ("@micropython/micropython-webassembly-pyscript@1.29.0-6", "rp2040js@1.4.1")
+_NPM = (
+    "@micropython/micropython-webassembly-pyscript@1.29.0-6",
+    "lwm2m-node-lib@1.4.0",
+    "rp2040js@1.4.1",
+)
+_NO_NPM = "the bench will skip the 32-bit ports, tests with a real LwM2M server will fail"
 _NPM_FOLDER = VENV / "npm"
 
 
@@ -114,14 +120,14 @@ def install_npm():
         return
     npm = shutil.which("npm")
     if npm is None:
-        print("no npm here: the rows of the 32-bit ports will be skipped")
+        print(f"no npm here: {_NO_NPM}")
         return
     _NPM_FOLDER.mkdir(exist_ok=True)
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefix", _NPM_FOLDER]
     try:
-        run(f"installing {' and '.join(_NPM)}", npm, "install", *options, *_NPM)
+        run(f"installing {', '.join(_NPM)}", npm, "install", *options, *_NPM)
     except SetupError as error:
-        print(f"{error}\nthe rows of the 32-bit ports will be skipped")
+        print(f"{error}\n{_NO_NPM}")
     else:
         stamp.write_text(str(_NPM))
 

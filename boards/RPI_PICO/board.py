@@ -1,6 +1,7 @@
 # Raspberry Pi Pico (RP2040), module on UART0 behind a 1.8 V level translator.
 # Three wires: RTS and DTR of the module are held low (README, wiring).
 
+import pins
 from machine import UART, Pin
 
 UART_ID = 0
@@ -9,7 +10,11 @@ RX_PIN = 1  # GP1, to RXD of the module (its output)
 BAUD = 115200
 RXBUF_BYTES = 1024  # holds 88 ms of input while the application is busy
 
+RESET_N_PIN = None  # GPIO on RESET_N, open drain; None: not wired
+PWR_ON_PIN = None  # GPIO on PWR_ON, open drain; None: not wired
+
 OPTIONS = {"rxbuf": RXBUF_BYTES, "max_servers": 4}
+SUPERVISOR = pins.options(pins.open_drain(RESET_N_PIN), pins.open_drain(PWR_ON_PIN))
 
 
 def open_uart():

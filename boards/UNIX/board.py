@@ -1,15 +1,66 @@
-# A PC: the module, or its simulation, behind a tty. LEXI_UART names it, such as /dev/ttyUSB0.
+# A PC: the module, or its simulation, behind a tty. The environment says which:
+#   LEXI_UART   its path, such as /dev/ttyUSB0
+#   LEXI_SPEED  how fast the clock runs, for a simulated module of the same --speed
+#   LEXI_PINS   port of the simulation's --control, which then is PWR_ON and RESET_N
+#   LEXI_STORE  file for what must survive a restart
 
+import asyncio
 import os
+import socket
 import termios
+import time
 from micropython import const
+
+import pins
+
+from lexi import Clock
+from lexi.aio import Runtime, Signal
+from lexi.store import FileStore
 
 _CC = const(6)  # index of the control characters in tcgetattr()
 _VTIME = const(5)
 _VMIN = const(6)
+_SPEED = int(os.getenv("LEXI_SPEED") or 1)
 
-# reboot_wait_s is short: the simulated module is back sooner than a real one's 15 s.
-OPTIONS = {"max_servers": 8, "reboot_wait_s": 1}
+
+def _ticks():
+    return time.ticks_ms() * _SPEED  # 62 bits wide here: no wrap-around to care for
+
+
+def _sleep_ms(ms):
+    return asyncio.sleep_ms(ms // _SPEED + 1)  # never shorter than asked for
+
+
+class _Signal(Signal):
+    async def wait_ms(self, ms):
+        await Signal.wait_ms(self, max(1, ms // _SPEED))
+
+
+class _Runtime(Runtime):
+    signal = _Signal
+    sleep_ms = staticmethod(_sleep_ms)
+
+
+def _pin(name):
+    # Each edge is one line to the simulation's control port.
+    port = os.getenv("LEXI_PINS")
+    if not port:
+        return None
+
+    def drive(level):
+        s = socket.socket()
+        s.connect(socket.getaddrinfo("127.0.0.1", int(port))[0][-1])
+        s.write("%s %s\n" % (name, "high" if level else "low"))
+        s.readline()
+        s.close()
+
+    return drive
+
+
+# silence_s is short, so that a module that falls silent is noticed soon.
+OPTIONS = {"runtime": _Runtime(), "clock": Clock(_ticks), "silence_s": 300}
+SUPERVISOR = pins.options(_pin("reset_n"), _pin("pwr_on"), _sleep_ms)
+SUPERVISOR["store"] = FileStore(os.getenv("LEXI_STORE") or "lexi.bud")
 
 
 def open_uart():

@@ -853,6 +853,9 @@ class Ladder:
 
     def _search(self):
         # Not in the network: the clocks of the servers stand still, the module searches.
+        boot_end_s = self._boot_s + self.policy["boot_window_s"]
+        if self._now_s < boot_end_s:
+            return self._wait(BOOT, boot_end_s)
         if self._any_up():
             return self._wait(DETACHED, self._now_s + self.policy["unseen_s"])
         step = self._next_step(STEP_RADIO) or STEP_PARKED_RESET

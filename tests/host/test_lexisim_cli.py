@@ -88,6 +88,16 @@ class Control:
         self._file.flush()
         return self._file.readline().rstrip("\n")
 
+    def send(self, line):
+        self._file.write(line + "\n")
+        self._file.flush()
+
+    def read_history(self):
+        entries = []
+        while (line := self._file.readline().rstrip("\n")) != "ok":
+            entries.append(json.loads(line))
+        return entries
+
     def wait_for(self, condition):
         """Poll `state` until `condition(state)`."""
         end_s = time.monotonic() + DEADLINE_S
@@ -167,6 +177,44 @@ def test_over_tcp_with_a_scenario(tmp_path):
         assert process.wait(DEADLINE_S) == 0
 
 
+def test_history_on_the_control_port_and_in_a_file(tmp_path):
+    record = tmp_path / "history"
+    record.write_text('[0.0, "boot", "earlier"]\n')
+    arguments = ("--tcp", 0, "--control", 0, "--speed", 100, "--history", record, "--mode", 0)
+    with simulator(*arguments) as (process, ports):
+        control = Control(ports["control"])
+        control.wait_for(lambda state: state["servers"][0]["code"] == 3)
+        count = 1500
+        for _ in range(count):
+            assert control.ask("urc +X: " + 60 * "x") == "ok"
+        for _ in range(3):  # far more than the line buffers, twice unread
+            control.send("history")
+        for _ in range(3):
+            entries = control.read_history()
+            verbs = [entry for entry in entries if entry[1] == "verb"]
+            assert len(verbs) == count
+            assert ["server", 721, 3] in [entry[1:] for entry in entries]
+        assert control.ask("history 1e9") == "ok"
+        control.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_S) == 0
+    written = [json.loads(line) for line in record.read_text().splitlines()]
+    assert written[0] == [0.0, "boot", "earlier"]
+    assert written[1:] == entries
+
+
+def test_tuning_and_profile_options():
+    arguments = ("--tcp", 0, "--control", 0, "--speed", 500, "--mode", 0)
+    arguments += ("--tuning", "oma", "--server", "7:reach=down", "--profile", "4=8:lifetime_s=600")
+    with simulator(*arguments) as (_, ports):
+        control = Control(ports["control"])
+        state = control.wait_for(lambda state: state["servers"][0]["attempt"] == 4)  # of 5
+        assert state["servers"][0]["code"] in (1, 2)
+        assert control.ask("profile 4") == "ok"
+        control.wait_for(lambda state: [row["id"] for row in state["servers"]] == [8])
+        control.close()
+
+
 def test_ends_after_its_duration():
     finished = run_to_end("--tcp", 0, "--duration", 0.2)
     assert finished.returncode == 0
@@ -198,6 +246,11 @@ BAD_ARGUMENTS = [
     (("--speed", "0"), "speed: expected at least"),
     (("--baud", "fast"), "baud: expected a whole number"),
     (("--mode", "2"), "invalid choice"),
+    (("--tuning", "fast"), "unknown tuning 'fast'; one of: u-blox-721, oma"),
+    (("--server", "721:tuning=fast"), "unknown tuning 'fast'"),
+    (("--profile", "102"), "expected MNO=ID[:option=value...]"),
+    (("--profile", "3=1", "--profile", "3=1"), "server 1 is given twice"),
+    (("--history", "/nonexistent/x"), "/nonexistent/x"),
     (("--tcp", "70000"), "expected a port number"),
     (("--duration", "-1"), "expected a number of seconds above 0"),
     (("--scenario", "/nonexistent"), "/nonexistent"),

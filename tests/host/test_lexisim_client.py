@@ -499,7 +499,7 @@ def test_network_loss_fails_the_update_and_attach_registers_again():
 def test_update_due_without_network_waits_for_it():
     bench = registered_bench(servers=[ServerSpec(lifetime_s=193.0)])
     bench.do("cereg 2")
-    bench.run(300)
+    bench.run(150)
     assert bench.code(721) == 3
     assert bench.server(721)["update_in_s"] == 0
     bench.do("cereg 5")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from lexisim import ScenarioError, ServerSpec, parse_scenario, run_verb
-from lexisim.control import VERBS
+from lexisim.control import QUERIES, VERBS
 from test_lexisim_bench import Bench, lines, registered_bench
 
 URC = "+ULWM2MSTAT: 1,721,2"
@@ -194,6 +194,23 @@ def test_forced_answers(verb, line, answers):
     assert [bench.command(line) for _ in answers] == answers
 
 
+def test_swallow():
+    bench = Bench()
+    bench.do('swallow "+ULWM2MSTAT: 1," 2')
+    for _ in range(3):
+        bench.do("urc +ULWM2MSTAT: 2,721,5")
+        bench.do(f"urc {URC}")
+    assert bench.run(1) == ["+ULWM2MSTAT: 2,721,5"] * 3 + [URC]
+
+
+def test_mode_verb_is_not_the_hosts_harm():
+    bench = registered_bench()
+    bench.do("mode 1")
+    assert bench.run(1)[-1] == "+ULWM2MSTAT: 4,7"
+    assert bench.command("AT+ULWM2M?")[0] == "+ULWM2M: 1"
+    assert (bench.module.state()["harm"], bench.module.state()["mode_now"]) == (0, 1)
+
+
 def test_a_forced_answer_leaves_other_commands_alone():
     bench = Bench()
     bench.do('answer "AT+CFUN?" error 3')
@@ -231,7 +248,7 @@ def test_state_is_one_json_line_of_the_truth():
 
 def test_help_lists_every_verb():
     text = run_verb(Bench().module, "help")
-    assert all(verb.usage in text for verb in VERBS.values())
+    assert all(verb.usage in text for table in (QUERIES, VERBS) for verb in table.values())
 
 
 BAD_VERBS = [
@@ -262,6 +279,30 @@ BAD_VERBS = [
     ('answer "XX" error 3', "expected: answer"),
     ('answer "AT" error', "expected: answer"),
     ('answer "AT error 3', "unbalanced quote"),
+    ("freeze 721", "expected: freeze <id> <code>"),
+    ("freeze 721 17", "expected: freeze <id> <code>"),
+    ("timer", "expected: timer freeze|run [id]"),
+    ("timer stop", "expected: timer freeze|run [id]"),
+    ("config 721 disabled 2", "expected: config <id> disabled 0|1"),
+    ("config 721 enabled 1", "expected: config <id> disabled 0|1"),
+    ("hang often", "expected: hang [pins|power|never] [stopped]"),
+    ("hang stopped pins", "expected: hang [pins|power|never] [stopped]"),
+    ("heal me", "expected: heal"),
+    ("swallow", 'expected: swallow "<text>" [count]'),
+    ("swallow +X 0", 'expected: swallow "<text>" [count]'),
+    ("mode", "expected: mode 0|1|2|3"),
+    ("mode 4", "expected: mode 0|1|2|3"),
+    ("init maybe", "expected: init ok|production|fail|hang [boots]"),
+    ("init ok 0", "expected: init ok|production|fail|hang [boots]"),
+    ("profile", "expected: profile <n>"),
+    ("profile x", "expected: profile <n>"),
+    ("fota", "expected: fota start [download_s] [install_s] | fail"),
+    ("fota stop", "expected: fota start [download_s] [install_s] | fail"),
+    ("fota fail 5", "expected: fota start [download_s] [install_s] | fail"),
+    ("fota start soon", "'soon' is not a number"),
+    ("network", "expected: network lost [seconds] | back"),
+    ("network back 5", "expected: network lost [seconds] | back"),
+    ("sim lost", "expected: sim ready|pin|puk|absent|failure|denied"),
     ("cereg x", "expected: cereg <n>"),
     ("pin maybe", "expected: pin required|ready"),
     ("pwr_on up", "expected: pwr_on low|high"),
@@ -280,9 +321,44 @@ def test_bad_verbs(line, why):
     assert str(caught.value).startswith(f"file.txt, line 3: {why}")
 
 
-@pytest.mark.parametrize("line", ["lose 5", "server 5 up", "status 5 1", "notify 5 /1"])
+@pytest.mark.parametrize(
+    "line",
+    ["lose 5", "server 5 up", "status 5 1", "notify 5 /1", "freeze 5 1", "timer run 5"],
+)
 def test_unknown_server(line):
     assert run_verb(Bench().module, line).startswith("error: there is no server 5")
+
+
+@pytest.mark.parametrize(
+    ("before", "line", "why"),
+    [
+        ([], "config 5 disabled 1", "there is no +ULWM2MCONFIG row of server 5"),
+        ([], "fota fail", "nothing is being downloaded (stage none)"),
+        (["fota start"], "fota start", "an update is running (stage download)"),
+        (["hang pins stopped"], "fota start", "the LwM2M client does not run"),
+        (["fota start 0 9"], "reboot", "the module is installing firmware"),
+        (["fota start 0 9"], "hang", "the module is installing firmware"),
+        (["fota start 0 9"], "profile 3", "the module is installing firmware"),
+        (["pwr_on low", "pwr_on high"], "hang", "the module is off"),
+        (["pwr_on low", "pwr_on high"], "profile 3", "the module is off"),
+    ],
+)
+def test_verbs_that_make_no_sense_now(before, line, why):
+    bench = registered_bench(fota_check_s=0.0)
+    for verb in before:
+        bench.do(verb)
+        bench.run(5)
+    assert run_verb(bench.module, line).startswith(f"error: {why}")
+
+
+@pytest.mark.parametrize("line", ["state now", "help me", "history 1 2"])
+def test_bad_queries(line):
+    assert run_verb(Bench().module, line).startswith("error: expected: ")
+
+
+def test_a_scenario_cannot_ask():
+    with pytest.raises(ScenarioError, match="unknown verb 'state'"):
+        parse_scenario("1 state")
 
 
 # Scenario text

@@ -56,9 +56,9 @@ async def main():
     lexi = Lexi(virtual.VirtualStream(), family=FAMILY, max_uris=4)
     watcher = supervisor.Supervisor(lexi, **options())
     watcher.subscribe(tell)
-    asyncio.create_task(watcher.run())
+    running = asyncio.create_task(watcher.run())
     errors = 0
-    while True:
+    while not running.done():
         await asyncio.sleep(60)
         channel = lexi.channel
         if channel.handler_errors != errors:

@@ -8,15 +8,18 @@ The core (`Module`) does no input or output and never reads a clock: the caller 
 and the time. `python -m lexisim` puts it behind a pty, a TCP port and a control port.
 """
 
-from .config import Config, Notify, ServerSpec
+from .config import TUNINGS, Config, Notify, ServerSpec
 from .control import VerbError, run_verb
+from .history import History
 from .log import Log
 from .module import Module
 from .nvm import Nvm, NvmError
 from .scenario import ScenarioError, parse_scenario
 
 __all__ = (
+    "TUNINGS",
     "Config",
+    "History",
     "Log",
     "Module",
     "Notify",

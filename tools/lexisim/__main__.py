@@ -4,7 +4,8 @@ import argparse
 import sys
 
 from . import config as options
-from .control import VERBS
+from .control import QUERIES, VERBS
+from .history import KINDS, History
 from .log import Log
 from .module import Module
 from .nvm import Nvm, NvmError
@@ -18,13 +19,17 @@ On start one line per port is printed (pty PATH, tcp HOST:PORT, control HOST:POR
 The speed-up divides all times of the module, its network, its servers and the scenario, and
 the widths of PWR_ON and RESET_N; baud rate and the 20 ms a host must wait stay real.
 
+--server coap://HOST:PORT registers with a real LwM2M server, without DTLS; its times follow the
+speed-up (a request is given up after 62-93 module seconds), its answers are not simulated.
+
 scenario file: one step per line, # begins a comment
   <time_s> <verb> [arguments]     seconds of module time after the start
   +<time_s> <verb> [arguments]    after the step above
 
-verbs, in a scenario and on the control port (which answers "ok" or "error: why"; it also knows
-"state", answered with one line of JSON, and "help"):
+verbs, in a scenario and on the control port (which answers "ok" or "error: why"):
 """
+_EPILOG_QUERIES = "\n\non the control port only:\n"
+_EPILOG_HISTORY = '\n\nhistory (--history, "history"): arrays [module_s, kind, ...]; the kinds:\n'
 
 
 def _checked(convert):
@@ -50,6 +55,11 @@ def _setting(text):
     return name, options.convert(options.Config, name, value)
 
 
+def _tuning_name(text):
+    options.tuning(text)
+    return text
+
+
 def _port_number(text):
     if not text.isdigit() or int(text) > 65535:
         raise ValueError(f"expected a port number 0-65535, got {text!r}")
@@ -66,13 +76,18 @@ def _positive_s(text):
     return value
 
 
+def _table(verbs):
+    return "\n".join(f"  {verb.usage}\n      {verb.text}" for verb in verbs.values())
+
+
 def build_parser():
     """Return the argument parser."""
-    verbs = "\n".join(f"  {verb.usage}\n      {verb.text}" for verb in VERBS.values())
+    epilog = _EPILOG + _table(VERBS) + _EPILOG_QUERIES + _table(QUERIES)
+    epilog += _EPILOG_HISTORY + "\n".join(f"  {kind} {text}" for kind, text in KINDS.items())
     parser = argparse.ArgumentParser(
         prog="python -m lexisim",
         description="A simulated LEXI-R10 cellular module on a pty and on TCP.",
-        epilog=_EPILOG + verbs,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -84,6 +99,7 @@ def build_parser():
     add("--scenario", metavar="FILE", help="play this scenario")
     add("--nvm", metavar="FILE", help="keep the NVM in this file (default: in memory)")
     add("--log", metavar="FILE", help="log every byte; - is standard error")
+    add("--history", metavar="FILE", help="append what happens, a JSON array per line")
     add("--speed", metavar="X", type=_of_config("speed"), help="module seconds per real second")
     add("--baud", metavar="N", type=_of_config("baud"), help="bits per second; 0: unpaced")
     add("--mno", metavar="N", type=_of_config("mno"), help="MNO profile (3: Verizon)")
@@ -95,13 +111,28 @@ def build_parser():
         default=None,
         help="also emit codes that the manual lists but does not allow",
     )
+    add("--endpoint", metavar="NAME", help="LwM2M name at real servers (default: urn:imei:IMEI)")
     add("--powered-off", action="store_true", default=None, help="start switched off")
     add(
         "--server",
-        metavar="ID[:option=value...]",
+        metavar="ID[:option=value...]|[ID=]coap://HOST:PORT[:option=value...]",
         action="append",
         type=_checked(options.parse_server),
-        help="an LwM2M server; repeatable (default: 721)",
+        help="an LwM2M server, simulated or real; repeatable (default: 721, simulated)",
+    )
+    add(
+        "--profile",
+        metavar="MNO=SERVER",
+        action="append",
+        default=[],
+        type=_checked(options.parse_profile),
+        help="a server, as in --server, under another MNO profile; repeatable (default: 3=102)",
+    )
+    add(
+        "--tuning",
+        metavar="NAME",
+        type=_checked(_tuning_name),
+        help=f"retries of all servers: {', '.join(options.TUNINGS)}; for one: :tuning=NAME",
     )
     add(
         "--notify",
@@ -128,7 +159,7 @@ def make_config(arguments):
     config = options.Config()
     for name, value in arguments.set:
         setattr(config, name, value)
-    direct = ("speed", "baud", "mno", "seed", "wide", "powered_off")
+    direct = ("speed", "baud", "mno", "seed", "wide", "endpoint", "powered_off")
     for name in direct:
         value = getattr(arguments, name)
         if value is not None:
@@ -137,6 +168,12 @@ def make_config(arguments):
         config.factory_mode = arguments.mode
     if arguments.server:
         config.servers = arguments.server
+    if arguments.profile:
+        config.profile_servers = {}
+        for mno, spec in arguments.profile:
+            config.profile_servers.setdefault(mno, []).append(spec)
+    if arguments.tuning:
+        options.apply_tuning(config.all_servers(), arguments.tuning)
     config.notifications = arguments.notify or []
     config.check()
     return config
@@ -156,22 +193,45 @@ def _open_log(path):
     return sys.stderr if path == "-" else open(path, "w", encoding="ascii", buffering=1)
 
 
+def _open_history(path):
+    return None if path is None else open(path, "a", encoding="ascii", buffering=1)
+
+
 def _run(arguments):
     config = make_config(arguments)
     steps = _read_scenario(arguments.scenario) if arguments.scenario else []
     nvm = Nvm(arguments.nvm)
     log_file = _open_log(arguments.log)
     log = Log(log_file.write if log_file else None, config.speed)
-    simulator = Simulator(Module(config, nvm, log))
+    history_file = _open_history(arguments.history)
+    history = History(config.history_limit, history_file.write if history_file else None)
+    module = Module(config, nvm, log, history)
+    simulator = Simulator(module)
+    real_servers = None
     try:
+        if any(spec.real for spec in config.servers):
+            real_servers = _real_servers(module, simulator)
         _announce(simulator, arguments)
         simulator.start(steps)
         print("ready", flush=True)
         simulator.run(arguments.duration)
     finally:
+        if real_servers is not None:
+            real_servers.close()
         simulator.close()
-        if log_file not in (None, sys.stderr):
-            log_file.close()
+        for file in (log_file, history_file):
+            if file not in (None, sys.stderr):
+                file.close()
+
+
+def _real_servers(module, simulator):
+    try:
+        from .real import RealServers
+    except ImportError as error:
+        raise ValueError(
+            f"real servers need aiocoap, see tools/requirements.txt: {error}"
+        ) from None
+    return RealServers(module, simulator.call_soon)
 
 
 def _announce(simulator, arguments):

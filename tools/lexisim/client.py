@@ -34,20 +34,38 @@ class Client:
         self.psk_lost = False
         self.last_mode = self.nvm_mode()
         self.urc_enabled, self.urc_mask = _FACTORY_URC
-        self.remotes = {spec.server_id: Remote(spec) for spec in self.config.servers}
+        self.remotes = {}
+        for spec in self.config.all_servers():
+            self.remotes.setdefault(spec.server_id, Remote(spec))
         self.servers = {}
+        self.init_next = None  # scenario: (<client_init_status>, boots left or None for all)
+        self._init_result, self._init_forced = self.config.init_result, False
         self._client_status = None
         self._silent = False
         self._load_urc_setting()
 
     @property
+    def active(self):
+        """Whether the client does what is due."""
+        return self.state == RUNNING and not self.inhibited
+
+    @property
     def online(self):
         """Whether requests can go out."""
-        return self.state == RUNNING and not self.inhibited and self.module.network.attached
+        return self.active and self.module.network.attached
+
+    @property
+    def mode_now(self):
+        """The <activation_mode> in force, whatever is saved; None unless AT answers."""
+        if not self.module.booted:
+            return None
+        stopped = {OFF: 1, RESET: 2}
+        return 3 if self.inhibited else stopped.get(self.state, 0)
 
     def nvm_mode(self):
         """Return <activation_mode> as saved."""
-        return self.module.nvm.get("activation_mode", self.config.factory_activation_mode())
+        factory = self.config.factory_activation_mode(self.module.profile.number)
+        return self.module.nvm.get("activation_mode", factory)
 
     def mode_to_print(self):
         """Return what AT+ULWM2M? prints."""
@@ -58,6 +76,8 @@ class Client:
     def boot(self, silent=False, forget=False):
         """State after a start of the module. `forget`: the URC setting is lost as well."""
         self._silent = silent
+        self._note_end_of_servers()
+        self._choose_init_result()
         self.state = OFF
         self.inhibited = False
         self.last_mode = self.nvm_mode()
@@ -65,6 +85,7 @@ class Client:
         if forget or not self.config.stat_persists:
             self.module.nvm.forget("stat")
         self._load_urc_setting()
+        self._close_remotes()
         self._load_servers()
 
     def ready(self):
@@ -74,8 +95,30 @@ class Client:
 
     def power_off(self):
         """The module stops: nothing runs, nothing is reported."""
+        self._note_end_of_servers()
         self.state = OFF
+        self.inhibited = False
         self.servers = {}
+        self._close_remotes()
+
+    def _note_end_of_servers(self):
+        for server in self.servers.values():
+            if server.code != codes.DEREGISTERED:
+                self.module.record("server", server.server_id, codes.DEREGISTERED)
+
+    def _choose_init_result(self):
+        """What the initialisation of this boot comes to: the scenario's wish, else the option."""
+        self._init_forced = self.init_next is not None
+        if not self._init_forced:
+            self._init_result = self.config.init_result
+            return
+        self._init_result, boots_left = self.init_next
+        if boots_left is not None:
+            self.init_next = (self._init_result, boots_left - 1) if boots_left > 1 else None
+
+    def _close_remotes(self):
+        for remote in self.remotes.values():
+            remote.close()
 
     def _start(self):
         self.state = STARTING
@@ -91,8 +134,10 @@ class Client:
     def _init_ended(self):
         if self.state != STARTING:
             return
-        self._init_event(self.config.init_result)
-        if self.config.init_result != codes.INIT_FINISHED:
+        if self._init_result == codes.INIT_STARTED:
+            return  # hangs
+        self._init_event(self._init_result)
+        if self._init_result != codes.INIT_FINISHED:
             self.state = FAILED
             return
         self.state = RUNNING
@@ -119,17 +164,29 @@ class Client:
             self.module.nvm.forget("erased")
         self.psk_lost = erased and self.config.after_reset == "no-psk"
         gone = erased and self.config.after_reset == "never"
-        self.servers = {} if gone else {s.server_id: self._server(s) for s in self.config.servers}
+        specs = [] if gone else self.module.profile.servers
+        self.servers = {spec.server_id: self._server(spec) for spec in specs}
 
     def _server(self, spec):
-        first = self.config.servers[0].server_id
+        first = self.module.profile.servers[0].server_id
         notes = [
             note
             for note in self.config.notifications
             if (first if note.server_id is None else note.server_id) == spec.server_id
         ]
-        disabled = bool(self._row(spec.server_id)[_DISABLED_FIELD])
+        disabled = bool(self.row(spec.server_id)[_DISABLED_FIELD])
         return Server(self, spec, self.remotes[spec.server_id], notes, disabled)
+
+    def heal(self):
+        """Scenario: the servers are there, nothing hangs, the next initialisation goes well."""
+        self.init_next = None
+        for remote in self.remotes.values():
+            remote.reach = "up"
+        for server in list(self.servers.values()):
+            server.reach_changed()
+            server.unfreeze()
+            if server.remote.refuses_update(self.module.clock.module_s):
+                server.update_now()  # better now than at the end of the lifetime
 
     # AT+ULWM2M=
 
@@ -198,14 +255,14 @@ class Client:
 
     def rows(self):
         """Return the +ULWM2MCONFIG rows: provisioned servers first, then added ones."""
-        ids = [spec.server_id for spec in self.config.servers]
+        ids = [spec.server_id for spec in self.module.profile.servers]
         added = [int(key) for key in self.module.nvm.get("rows", {}) if int(key) not in ids]
-        return [self._row(server_id) for server_id in ids + sorted(added)]
+        return [self.row(server_id) for server_id in ids + sorted(added)]
 
     def set_row(self, row):
         """AT+ULWM2MCONFIG=. Only <server_disabled> has an effect (manual). Raises CommandError."""
         server_id = row[0]
-        known = any(spec.server_id == server_id for spec in self.config.servers)
+        known = any(spec.server_id == server_id for spec in self.module.profile.servers)
         stored = dict(self.module.nvm.get("rows", {}))
         known = known or str(server_id) in stored
         if not known and self.config.config_unknown_server == "error":
@@ -216,6 +273,10 @@ class Client:
         if server is not None and self.config.config_immediate:
             self._apply_disabled(server, bool(row[_DISABLED_FIELD]))
 
+    def set_disabled(self, server_id, disabled):
+        """Scenario: somebody wrote <server_disabled> of a row."""
+        self.set_row([*self.row(server_id)[:_DISABLED_FIELD], disabled])
+
     def _apply_disabled(self, server, disabled):
         if disabled == server.disabled:
             return
@@ -225,12 +286,13 @@ class Client:
         elif self.state == RUNNING and not self.inhibited:
             server.start()
 
-    def _row(self, server_id):
+    def row(self, server_id):
+        """Return the +ULWM2MCONFIG row of a server, stored or factory."""
         stored = self.module.nvm.get("rows", {}).get(str(server_id))
         if stored is not None:
             return stored
         disabled = 0
-        for spec in self.config.servers:
+        for spec in self.module.profile.servers:
             if spec.server_id == server_id:
                 disabled = spec.disabled
         middle = _ROW_721 if server_id == 721 else _ROW_OTHER
@@ -246,6 +308,11 @@ class Client:
 
     def _load_urc_setting(self):
         self.urc_enabled, self.urc_mask = self.module.nvm.get("stat", _FACTORY_URC)
+
+    def update_now(self, server_id):
+        """A server asks for an update."""
+        if server_id in self.servers:
+            self.servers[server_id].update_now()
 
     def reach_changed(self, server_id):
         """A server became reachable or not."""
@@ -270,6 +337,7 @@ class Client:
 
     def server_status(self, server_id, code):
         """Events 0 and 1: a server took a code."""
+        self.module.record("server", server_id, code)
         self.module.note(f"server {server_id}: {code} {codes.STATUS_NAMES.get(code, '?')}")
         if self._wide or code in codes.ALLOWED_STATUS:
             bootstrap = code >= codes.BS_HOLD_OFF
@@ -284,7 +352,8 @@ class Client:
                 self.event(codes.EVENT_CLIENT, status)
 
     def _init_event(self, status):
-        if not self._silent and (self._wide or status in codes.ALLOWED_INIT_STATUS):
+        shown = self._wide or self._init_forced or status in codes.ALLOWED_INIT_STATUS
+        if shown and not self._silent:
             self.event(codes.EVENT_INIT, status)
 
     def connection(self, server_id, status, *fields):

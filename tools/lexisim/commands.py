@@ -4,6 +4,8 @@ A handler takes (module, text) and returns a Reply or raises CommandError. `TABL
 and form to its handler; the LwM2M commands add theirs in `lwm2m_commands.py`.
 """
 
+from datetime import datetime, timedelta, timezone
+
 from . import codes, network
 from .at import EXECUTE, READ, SET, TEST, CommandError, Number, numbers, parameters
 from .port import Reply
@@ -13,6 +15,10 @@ _CFUN_TEST = "+CFUN: (0,1,4,10,11,15,16,19),(0-1)"  # published LEXI-R10 manual
 _CFUN_FAST_OFF = (10, 11)
 _CFUN_REBOOT = (15, 16)
 _CEREG_LEVELS = 5  # 3GPP TS 27.007
+_OPERATOR = '2,"310410",7'  # numeric format, E-UTRAN
+_CSQ_UNKNOWN = 99
+_CLOCK_START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+_UFWINSTALL_URCS = ",,,1"  # SARA-R5 firmware update note
 
 
 def values(module, text, declared, required=1):
@@ -25,9 +31,9 @@ def fixed(text):
     return lambda module, _: Reply((text,))
 
 
-def from_config(name, prefix=""):
+def from_config(name):
     """Return a handler that answers a config field and OK."""
-    return lambda module, _: Reply((prefix + str(getattr(module.config, name)),))
+    return lambda module, _: Reply((str(getattr(module.config, name)),))
 
 
 def accept(module, text):
@@ -73,7 +79,17 @@ def _restore(module, text):
 
 def _identify(module, text):
     fields = {"": "product", "0": "product", "9": "application_revision"}
-    return Reply((getattr(module.config, _switch(module, text, fields)),))
+    return _revision(_switch(module, text, fields))(module, text)
+
+
+def _revision(name):
+    """Return a handler that answers a config field, its `fota_` one after an update."""
+
+    def handler(module, _):
+        updated = name.endswith("revision") and module.nvm.get("firmware", 0)
+        return Reply((getattr(module.config, f"fota_{name}" if updated else name),))
+
+    return handler
 
 
 # Error reports
@@ -92,15 +108,19 @@ def _cmee_read(module, _):
 
 
 def _cpin_read(module, _):
-    return Reply((f"+CPIN: {module.network.sim}",))
+    sim = module.network.sim
+    if sim in (network.SIM_ABSENT, network.SIM_FAILURE):
+        raise CommandError(network.SIM_ERRORS[sim])
+    return Reply((f"+CPIN: {sim}",))
 
 
 def _cpin_set(module, text):
+    """The PIN only; a SIM that asks for its PUK stays locked."""
     sim = module.network.sim
     if sim == network.SIM_READY:
         raise CommandError(codes.CME_NOT_ALLOWED)
-    if sim == network.SIM_PUK:
-        raise CommandError(codes.CME_PUK_REQUIRED)
+    if sim != network.SIM_PIN:
+        raise CommandError(network.SIM_ERRORS[sim])
     try:
         ((pin, _),) = parameters(text)
     except ValueError:
@@ -157,15 +177,62 @@ def _cops_set(module, text):
 
 
 def _cops_read(module, _):
-    return Reply((f"+COPS: {0 if module.network.operator_wanted else 2}",))
+    mode = 0 if module.network.operator_wanted else 2
+    return Reply((f"+COPS: {mode},{_OPERATOR}" if module.network.attached else f"+COPS: {mode}",))
+
+
+def _cgact_set(module, text):
+    """The bearer follows the network registration; asking for it changes nothing."""
+    state, _ = values(module, text, [Number("state", 0, 1), Number("cid", 1, 8)])
+    if state and not module.network.attached:
+        raise CommandError(module.config.cme_no_network)
+    return Reply()
 
 
 def _cgact_read(module, _):
     return Reply((f"+CGACT: 1,{int(module.network.attached)}",))
 
 
+def _cgatt_read(module, _):
+    return Reply((f"+CGATT: {int(module.network.attached)}",))
+
+
+def _csq(module, _):
+    quality = module.config.csq if module.network.attached else _CSQ_UNKNOWN
+    return Reply((f"+CSQ: {quality},{_CSQ_UNKNOWN}",))
+
+
+def _cclk_read(module, _):
+    """UTC (ubxlib); set by the network in reality, always right here."""
+    now = _CLOCK_START + timedelta(seconds=int(module.clock.module_s))
+    return Reply((f'+CCLK: "{now:%y/%m/%d,%H:%M:%S}+00"',))
+
+
 def _cgpaddr(module, _):
     return Reply(('+CGPADDR: 1,"10.0.0.2"' if module.network.attached else "+CGPADDR: 1",))
+
+
+# Profile and firmware
+
+
+def _umnoprof_set(module, text):
+    """Only with the radio off; in force after a reboot (SARA-R5 application note)."""
+    (number,) = values(module, text, [Number("MNO", 0, 999)])
+    if not module.network.radio_off:
+        raise CommandError(codes.CME_NOT_ALLOWED)
+    module.profile.store(number)
+    return Reply()
+
+
+def _umnoprof_read(module, _):
+    return Reply((f"+UMNOPROF: {module.profile.stored}",))
+
+
+def _ufwinstall_set(module, text):
+    """Asks for the +UUFWINSTALL URCs; they come or not by option, whatever is answered."""
+    if text != _UFWINSTALL_URCS or module.config.fota_urc_command != "ok":
+        raise CommandError(codes.CME_NOT_SUPPORTED)
+    return Reply()
 
 
 # Power
@@ -200,7 +267,7 @@ TABLE = {
     ("+CGMI", TEST): accept,
     ("+CGMM", EXECUTE): from_config("model"),
     ("+CGMM", TEST): accept,
-    ("+CGMR", EXECUTE): from_config("revision"),
+    ("+CGMR", EXECUTE): _revision("revision"),
     ("+CGMR", TEST): accept,
     ("+CGSN", EXECUTE): from_config("imei"),
     ("+CGSN", TEST): accept,
@@ -218,12 +285,19 @@ TABLE = {
     ("+CEREG", TEST): fixed(f"+CEREG: (0-{_CEREG_LEVELS})"),
     ("+COPS", SET): _cops_set,
     ("+COPS", READ): _cops_read,
+    ("+CGACT", SET): _cgact_set,
     ("+CGACT", READ): _cgact_read,
+    ("+CGATT", READ): _cgatt_read,
+    ("+CSQ", EXECUTE): _csq,
+    ("+CSQ", TEST): fixed("+CSQ: (0-31,99),(0-7,99)"),
+    ("+CCLK", READ): _cclk_read,
     ("+CGPADDR", EXECUTE): _cgpaddr,
     ("+CGPADDR", SET): _cgpaddr,
     ("+CGEREP", SET): accept,
     ("+UPSV", SET): _upsv_set,
     ("+UPSV", READ): _upsv_read,
-    ("+UMNOPROF", READ): from_config("mno", "+UMNOPROF: "),
+    ("+UMNOPROF", SET): _umnoprof_set,
+    ("+UMNOPROF", READ): _umnoprof_read,
+    ("+UFWINSTALL", SET): _ufwinstall_set,
     ("+CPWROFF", EXECUTE): _power_off,
 }

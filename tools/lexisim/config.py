@@ -16,6 +16,10 @@ FACTORY_BY_PROFILE = -1  # `factory_mode`: 0 under MNO profile 3, else 1
 
 VERIZON_MNO = 3
 DEFAULT_SERVER_ID = 721
+VERIZON_SERVER_ID = 102
+
+_COAP_PORT = 5683
+_COAP_JITTER = 0.5
 
 
 def option(default, text, source, *, low=None, high=None, choices=None):
@@ -39,6 +43,12 @@ class ServerSpec:
     server_id: int = option(DEFAULT_SERVER_ID, "short server ID", "manual", low=1, high=65535)
     uri: str = option(
         "leshan.eclipseprojects.io:5684", 'server address as "host:port"', "manual example"
+    )
+    real: bool = option(
+        False,
+        "uri is a real server and is really asked (CoAP over UDP); how long it takes to answer "
+        "is then real, register_s and update_s do not count",
+        "chosen",
     )
     reach: str = option(
         "up",
@@ -82,11 +92,28 @@ class ServerSpec:
         600.0, "period of event 2; 0 reports only after a registration or update", "chosen"
     )
 
+    refuse_expired: bool = option(
+        True, "the server refuses an update after the end of the lifetime (4.04)", "standard"
+    )
+
     def update_interval_s(self):
         """Seconds from a registration to the next update (half the lifetime if that is short)."""
         if self.lifetime_s <= self.update_margin_s:
             return self.lifetime_s / 2
         return self.lifetime_s - self.update_margin_s
+
+
+# Retry behaviours by name, as options of ServerSpec: SARA-R5 firmware update note (server 721),
+# and the defaults of the LwM2M object 1 resources 17-20.
+TUNINGS = {
+    "u-blox-721": {"attempts": 4, "retry_delay_s": 30.0, "sequences": 1},
+    "oma": {
+        "attempts": 5,
+        "retry_delay_s": 60.0,
+        "sequences": 1,
+        "sequence_delay_s": 86400.0,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -128,6 +155,9 @@ class Config:
         True, "hold URCs back while a command line is received or runs", "sibling"
     )
     seed: int = option(0, "seed of random noise and jitter", "chosen")
+    history_limit: int = option(
+        100_000, "entries of the history; older ones are dropped and counted", "chosen", low=1
+    )
 
     # AT
     echo: bool = option(True, "echo after a boot", "R10")
@@ -170,6 +200,7 @@ class Config:
     manufacturer: str = option("u-blox", "+CGMI", "chosen")
     model: str = option("LEXI-R10401D", "+CGMM", "manual")
     product: str = option("LEXI-R10401D-00B", "ATI", "manual")
+    endpoint: str = option("", "LwM2M endpoint name; empty: urn:imei:<imei>", "standard")
     revision: str = option("01.04", "+CGMR", "R10")
     application_revision: str = option("01.04,A00.01", "ATI9", "R10")
     imei: str = option("004999010640000", "+CGSN", "chosen")
@@ -185,9 +216,40 @@ class Config:
     attach_s: float = _seconds(5.0, "from radio on to +CEREG 1", "chosen")
     cereg_attached: int = option(1, "+CEREG stat once attached", "standard", choices=(1, 5))
     cfun_4_persists: bool = option(True, "AT+CFUN=4 survives a reboot", "sibling")
+    cfun_0_persists: bool = option(False, "AT+CFUN=0 survives a reboot", "chosen")
+    csq: int = option(18, "signal quality while attached (+CSQ)", "chosen", low=0, high=31)
+    cme_no_network: int = _cme(30, "CME of AT+CGACT=1 while not attached")
+    profile_keeps_mode: bool = option(
+        False,
+        "a change of the MNO profile keeps <activation_mode> instead of the factory value",
+        "chosen",
+    )
+
+    # Firmware update
+    fota_download_s: float = _seconds(600.0, "length of a download", "chosen")
+    fota_check_s: float = _seconds(20.0, "from the download to the installation", "chosen")
+    fota_install_s: float = _seconds(300.0, "no AT command is answered for this long", "chosen")
+    fota_report_s: float = option(30.0, "period of the progress URCs", "chosen", low=1.0)
+    fota_grace_s: float = _seconds(
+        2.0, "what the host does this soon after the start counts as not knowing better", "chosen"
+    )
+    fota_trailing_slash: bool = option(True, 'event 3 has "/5/0/3/", not "/5/0/3"', "sibling")
+    fota_progress_urcs: bool = option(True, "+UFOTASTAT and +UFWPREVAL come", "sibling")
+    fota_install_urcs: bool = option(True, "+UUFWINSTALL comes", "R10")
+    fota_urc_command: str = option(
+        "error", "answer to AT+UFWINSTALL=,,,1", "chosen", choices=("ok", "error")
+    )
+    fota_forgets_stat: bool = option(
+        False, "an update loses the +ULWM2MSTAT setting", "sibling (contradictory)"
+    )
+    fota_revision: str = option("01.05", "+CGMR after an update", "chosen")
+    fota_application_revision: str = option("01.05,A00.01", "ATI9 after an update", "chosen")
 
     # LwM2M client
     servers: list = field(default_factory=lambda: [ServerSpec()])
+    profile_servers: dict = field(  # MNO profile other than `mno`: its servers (else `servers`)
+        default_factory=lambda: {VERIZON_MNO: [ServerSpec(VERIZON_SERVER_ID)]}
+    )
     notifications: list = field(default_factory=list)
     wide: bool = option(False, "also emit codes outside the allowed values", "manual")
     factory_mode: int = option(
@@ -239,9 +301,9 @@ class Config:
     client_init_s: float = _seconds(2.0, "from event 5,1 to 5,2", "chosen")
     init_result: int = option(
         2,
-        "end of the initialisation: 2 finished, 3 production mode, 4 failed",
+        "end of the initialisation: 2 finished, 3 production mode, 4 failed, 1 never",
         "manual",
-        choices=(2, 3, 4),
+        choices=(1, 2, 3, 4),
     )
     schedule_s: float = _seconds(
         1.0, "from OK of AT+ULWM2MREG=<id> to code 2", "manual (no value)"
@@ -253,6 +315,12 @@ class Config:
         "measured",
         choices=("dead_end", "register"),
     )
+    offline: str = option(
+        "wait",
+        "an update that is due without a network waits for it, or fails like an unanswered one",
+        "measured",
+        choices=("wait", "fail"),
+    )
     register_on_attach: bool = option(
         True, "servers in code 4 register again when the network comes back", "chosen"
     )
@@ -263,20 +331,37 @@ class Config:
         choices=("real", "zero", "empty", "missing"),
     )
 
-    def factory_activation_mode(self):
+    def factory_activation_mode(self, mno):
         """Factory <activation_mode>: 1, but 0 under the Verizon profile (manual, +ULWM2M)."""
         if self.factory_mode != FACTORY_BY_PROFILE:
             return self.factory_mode
-        return 0 if self.mno == VERIZON_MNO else 1
+        return 0 if mno == VERIZON_MNO else 1
+
+    def servers_of(self, mno):
+        """Return the ServerSpecs an MNO profile provisions."""
+        return self.servers if mno == self.mno else self.profile_servers.get(mno, self.servers)
+
+    def all_servers(self):
+        """Return the ServerSpecs of every profile."""
+        return [*self.servers, *(s for specs in self.profile_servers.values() for s in specs)]
+
+    def endpoint_name(self):
+        """Return the name under which real servers know the module."""
+        return self.endpoint or f"urn:imei:{self.imei}"
 
     def check(self):
         """Raise ValueError unless every option is in its range and the servers fit together."""
         check_options(self)
-        ids = [spec.server_id for spec in self.servers]
-        for spec in self.servers:
+        for spec in self.all_servers():
             check_options(spec)
-            if ids.count(spec.server_id) > 1:
-                raise ValueError(f"server {spec.server_id} is given twice")
+            if spec.real:
+                split_address(spec.uri)
+        for specs in (self.servers, *self.profile_servers.values()):
+            ids = [spec.server_id for spec in specs]
+            for server_id in ids:
+                if ids.count(server_id) > 1:
+                    raise ValueError(f"server {server_id} is given twice")
+        ids = [spec.server_id for spec in self.servers]
         for note in self.notifications:
             if note.server_id is not None and note.server_id not in ids:
                 raise ValueError(f"notification {note.uri}: there is no server {note.server_id}")
@@ -340,13 +425,49 @@ def check_options(target):
 
 
 def parse_server(text):
-    """Return the ServerSpec of `ID[:option=value...]`, e.g. `123:lifetime_s=300:reach=down`."""
+    """Return the ServerSpec of `ID[:option=value...]`, e.g. `123:lifetime_s=300:reach=down`.
+
+    `tuning=NAME` among the options stands for those of TUNINGS.
+    A real server is `[ID=]coap://HOST[:PORT][:option=value...]`.
+    """
     server_id, *settings = re.split(r":(?=[a-z_]+=)", text)
-    values = {"server_id": convert(ServerSpec, "server_id", server_id)}
+    values = {}
+    real = re.fullmatch(r"(?:(.*)=)?coap://(.*)", server_id)
+    if real:
+        server_id = real[1] or str(DEFAULT_SERVER_ID)
+        values = {"uri": real[2], "real": True, "exchange_jitter": _COAP_JITTER}
+    values["server_id"] = convert(ServerSpec, "server_id", server_id)
     for setting in settings:
         name, _, value = setting.partition("=")
-        values[name] = convert(ServerSpec, name, value)
+        if name == "tuning":
+            values.update(tuning(value))
+        else:
+            values[name] = convert(ServerSpec, name, value)
     return ServerSpec(**values)
+
+
+def tuning(name):
+    """Return the options of a retry behaviour; ValueError lists the names."""
+    if name not in TUNINGS:
+        raise ValueError(f"unknown tuning {name!r}; one of: {', '.join(TUNINGS)}")
+    return TUNINGS[name]
+
+
+def parse_profile(text):
+    """Return (MNO profile, ServerSpec) of `MNO=SERVER`, e.g. `3=102:lifetime_s=300`."""
+    number, equals, server = text.partition("=")
+    if not equals or not re.fullmatch(r"[0-9]{1,9}", number):
+        raise ValueError(f"expected MNO=ID[:option=value...], e.g. 3=102, got {text!r}")
+    return int(number), parse_server(server)
+
+
+def split_address(text):
+    """Return (host, port) of `HOST[:PORT]`; an IPv6 address is written in brackets."""
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^][:/?#@\s]+))(?::([0-9]{1,5}))?", text)
+    port = int(match[3] or _COAP_PORT) if match else 0
+    if not 0 < port < 65536:
+        raise ValueError(f"expected HOST:PORT of a real server, got {text!r}")
+    return match[1] or match[2], port
 
 
 def parse_notify(text):
@@ -360,6 +481,13 @@ def parse_notify(text):
         raise ValueError(f"expected [ID:]URI=period_s, e.g. /3300/0/5700=60, got {text!r}")
     server_id = int(match.group(1)) if match.group(1) else None
     return Notify(match.group(2), period_s, server_id)
+
+
+def apply_tuning(specs, name):
+    """Give every server of `specs` a retry behaviour."""
+    for spec in specs:
+        for option_name, value in tuning(name).items():
+            setattr(spec, option_name, value)
 
 
 def describe_options():

@@ -9,10 +9,27 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from . import at, codes
+from . import at, codes, network
+from .history import as_json
 from .port import Forced
 
 _REACH = ("up", "down", "reject")
+_HANGS = ("pins", "power", "never")
+# State of the SIM: what +CPIN says, whether the network refuses it.
+_SIMS = {
+    "ready": (network.SIM_READY, False),
+    "pin": (network.SIM_PIN, False),
+    "puk": (network.SIM_PUK, False),
+    "absent": (network.SIM_ABSENT, False),
+    "failure": (network.SIM_FAILURE, False),
+    "denied": (network.SIM_READY, True),
+}
+_INITS = {
+    "ok": codes.INIT_FINISHED,
+    "production": codes.INIT_PRODUCTION,
+    "fail": codes.INIT_FAILED,
+    "hang": codes.INIT_STARTED,
+}
 
 
 class VerbError(ValueError):
@@ -80,7 +97,7 @@ def _lose(words, rest, usage):
     server_id = _whole(words[0], usage)
 
     def action(module):
-        _remote(module, server_id).lost = True
+        _remote(module, server_id).forget()
         if len(words) == 2:
             _server(module, server_id).update_now()
 
@@ -104,6 +121,37 @@ def _status(words, rest, usage):
     known = ", ".join(map(str, sorted(codes.STATUS_NAMES)))
     _need(code in codes.STATUS_NAMES, f"{usage} with a code of the manual ({known})")
     return lambda module: _server(module, server_id).force_code(code)
+
+
+def _freeze(words, rest, usage):
+    _need(len(words) == 2, usage)
+    server_id, code = _whole(words[0], usage), _whole(words[1], usage)
+    _need(code in codes.STATUS_NAMES, f"{usage} with a code of the manual")
+    return lambda module: _server(module, server_id).freeze(code)
+
+
+def _timer(words, rest, usage):
+    _need(len(words) in (1, 2) and words[0] in ("freeze", "run"), usage)
+    wanted = _whole(words[1], usage) if len(words) == 2 else None
+
+    def action(module):
+        servers = list(module.client.servers.values())
+        for server in servers if wanted is None else [_server(module, wanted)]:
+            server.freeze_timer() if words[0] == "freeze" else server.run_timer()
+
+    return action
+
+
+def _config(words, rest, usage):
+    _need(len(words) == 3 and words[1] == "disabled" and words[2] in ("0", "1"), usage)
+    server_id = _whole(words[0], usage, low=1)
+
+    def action(module):
+        if server_id not in [row[0] for row in module.client.rows()]:
+            raise VerbError(f"there is no +ULWM2MCONFIG row of server {server_id}")
+        module.client.set_disabled(server_id, int(words[2]))
+
+    return action
 
 
 def _notify(words, rest, usage):
@@ -135,13 +183,92 @@ def _unmute(words, rest, usage):
     return lambda module: module.unmute()
 
 
+def _need_running(module):
+    """The module must be on, and not in the middle of an installation."""
+    if not module.powered:
+        raise VerbError("the module is off; use pwr_on")
+    if module.fota.installing:
+        raise VerbError("the module is installing firmware")
+
+
+def _hang(words, rest, usage):
+    stops = words[-1:] == ["stopped"]
+    how = words[:-1] if stops else words
+    _need(len(how) <= 1 and set(how) <= set(_HANGS), usage)
+
+    def action(module):
+        _need_running(module)
+        module.hang(how[0] if how else "pins", stops)
+
+    return action
+
+
+def _heal(words, rest, usage):
+    _need(not words, usage)
+    return lambda module: module.heal()
+
+
+def _init(words, rest, usage):
+    _need(len(words) in (1, 2) and words[0] in _INITS, usage)
+    boots = _whole(words[1], usage, low=1) if len(words) == 2 else None
+    return lambda module: setattr(module.client, "init_next", (_INITS[words[0]], boots))
+
+
+def _mode(words, rest, usage):
+    _need(len(words) == 1 and words[0] in ("0", "1", "2", "3"), usage)
+    mode = int(words[0])
+
+    def action(module):
+        if not module.booted:
+            raise VerbError("the module does not run")
+        module.client.set_mode(mode, 1)
+
+    return action
+
+
+def _profile(words, rest, usage):
+    _need(len(words) == 1, usage)
+    number = _whole(words[0], usage)
+
+    def action(module):
+        _need_running(module)
+        module.profile.store(number)
+        module.boot("profile changed")
+
+    return action
+
+
+def _fota(words, rest, usage):
+    _need(words and len(words) <= 3 and words[0] in ("start", "fail"), usage)
+    _need(words[0] == "start" or len(words) == 1, usage)
+    seconds = [_number(word, usage) for word in words[1:]]
+    return (lambda module: _fota_start(module, *seconds)) if words[0] == "start" else _fota_fail
+
+
+def _fota_start(module, download_s=None, install_s=None):
+    config = module.config
+    if module.fota.running:
+        raise VerbError(f"an update is running (stage {module.fota.stage})")
+    if not module.client.active:
+        raise VerbError("the LwM2M client does not run")
+    module.fota.start(
+        config.fota_download_s if download_s is None else download_s,
+        config.fota_install_s if install_s is None else install_s,
+    )
+
+
+def _fota_fail(module):
+    if module.fota.stage != "download":
+        raise VerbError(f"nothing is being downloaded (stage {module.fota.stage})")
+    module.fota.fail()
+
+
 def _reboot(words, rest, usage):
     _need(set(words) <= {"silent", "forget"} and len(set(words)) == len(words), usage)
     silent, forget = "silent" in words, "forget" in words
 
     def action(module):
-        if not module.powered:
-            raise VerbError("the module is off; use pwr_on")
+        _need_running(module)
         module.boot("spontaneous", silent, forget)
 
     return action
@@ -199,6 +326,12 @@ def _interject(words, rest, usage):
     return lambda module: setattr(module.port, "interject", text)
 
 
+def _swallow(words, rest, usage):
+    _need(len(words) in (1, 2) and words[0], usage)
+    count = _count_of(words[1:], usage)
+    return lambda module: module.port.swallowed.update({words[0]: count})
+
+
 def _answer(words, rest, usage):
     _need(len(words) >= 2, usage)
     pattern = at.normalise(words[0]).upper()
@@ -241,6 +374,19 @@ def _cereg(words, rest, usage):
     return lambda module: module.network.force(stat)
 
 
+def _network(words, rest, usage):
+    _need(words == ["back"] or (words[:1] == ["lost"] and len(words) <= 2), usage)
+    if words == ["back"]:
+        return lambda module: module.network.back()
+    duration_s = _number(words[1], usage) if len(words) == 2 else None
+    return lambda module: module.network.lose(duration_s)
+
+
+def _sim(words, rest, usage):
+    _need(len(words) == 1 and words[0] in _SIMS, usage)
+    return lambda module: module.network.change_sim(*_SIMS[words[0]])
+
+
 def _pin(words, rest, usage):
     _need(words in (["required"], ["ready"]), usage)
     return lambda module: module.network.require_pin(words[0] == "required")
@@ -260,10 +406,49 @@ VERBS = {
     ),
     "server": Verb("server <id> up|down|reject", "how the server answers", _reachability),
     "status": Verb("status <id> <code>", "force a status code of the manual", _status),
+    "freeze": Verb(
+        "freeze <id> <code>",
+        "the account hangs in a code until a reboot, AT+ULWM2MREG or heal",
+        _freeze,
+    ),
+    "timer": Verb(
+        "timer freeze|run [id]", "the time to the next update stands still, or goes on", _timer
+    ),
+    "config": Verb(
+        "config <id> disabled 0|1", "somebody writes <server_disabled> of a row", _config
+    ),
     "notify": Verb("notify <id> <uri>", "one notification (event 3)", _notify),
     "late": Verb("late <seconds> [count]", "the next answers take this much longer", _late),
     "mute": Verb("mute <seconds>|forever", "the AT port is dead (a boot ends it)", _mute),
     "unmute": Verb("unmute", "end of mute", _unmute),
+    "hang": Verb(
+        "hang [pins|power|never] [stopped]",
+        "the AT port is dead until a reset or power cycle (pins), a power cycle, or for ever; "
+        "stopped: the client and the radio stop too",
+        _hang,
+    ),
+    "heal": Verb(
+        "heal",
+        "network, servers and SIM are well, nothing hangs, no fault is pending; "
+        "what the host can mend (dead ends, modes, rows, radio off) stays",
+        _heal,
+    ),
+    "init": Verb(
+        "init ok|production|fail|hang [boots]",
+        "how the client's initialisation ends at the next boots (default: all)",
+        _init,
+    ),
+    "mode": Verb(
+        "mode 0|1|2|3",
+        "somebody sets <activation_mode> as AT+ULWM2M does, saved if it is 1",
+        _mode,
+    ),
+    "profile": Verb("profile <n>", "somebody changes the MNO profile and reboots", _profile),
+    "fota": Verb(
+        "fota start [download_s] [install_s] | fail",
+        "a firmware update comes, or its download fails",
+        _fota,
+    ),
     "reboot": Verb(
         "reboot [silent] [forget]",
         "restart by itself; silent: no noise, no event 5; forget: URC setting lost",
@@ -278,12 +463,23 @@ VERBS = {
     "interject": Verb(
         "interject <text>", "a URC between the next answer and its final code", _interject
     ),
+    "swallow": Verb(
+        'swallow "<text>" [count]', "the next URCs that begin with this are lost", _swallow
+    ),
     "answer": Verb(
         'answer "<AT line>" error <code>|plain [count] | none [count] | ok ["line" ...]',
         "force the answer of the next matching line; a final * in it matches any rest",
         _answer,
     ),
     "cereg": Verb("cereg <n>", "force the +CEREG state", _cereg),
+    "network": Verb(
+        "network lost [seconds] | back", "there is no network, or there is again", _network
+    ),
+    "sim": Verb(
+        "sim ready|pin|puk|absent|failure|denied",
+        "the SIM from now on, also after a reboot; denied: the network refuses it",
+        _sim,
+    ),
     "pin": Verb("pin required|ready", "the SIM asks for its PIN, or no longer does", _pin),
     "pwr_on": Verb("pwr_on low|high", "drive PWR_ON", _level("pwr_on")),
     "reset_n": Verb("reset_n low|high", "drive RESET_N", _level("reset_n")),
@@ -292,11 +488,15 @@ VERBS = {
 
 def parse_verb(line):
     """Return the action of a verb line, a function of the module. Raises VerbError."""
+    return _parse(VERBS, line)
+
+
+def _parse(table, line):
     name, _, rest = line.strip().partition(" ")
     rest = rest.strip()
-    if name not in VERBS:
-        raise VerbError(f"unknown verb {name!r}; one of: {', '.join(VERBS)}")
-    verb = VERBS[name]
+    if name not in table:
+        raise VerbError(f"unknown verb {name!r}; one of: {', '.join(table)}")
+    verb = table[name]
     try:
         words = shlex.split(rest)
     except ValueError:
@@ -304,19 +504,52 @@ def parse_verb(line):
     return verb.parse(words, rest, verb.usage)
 
 
-def run_verb(module, line):
-    """Run one line of the control port and return its answer, one line of text.
+def _ask_state(words, rest, usage):
+    _need(not words, usage)
+    return lambda module: json.dumps(module.state())
 
-    Any verb of the table answers `ok`; `state` answers JSON; `help` lists the verbs.
+
+def _ask_history(words, rest, usage):
+    _need(len(words) <= 1, usage)
+    since_s = _number(words[0], usage) if words else 0.0
+
+    def answer(module):
+        entries = [as_json(entry) for entry in module.history if entry[0] >= since_s]
+        return "\n".join([*entries, "ok"])
+
+    return answer
+
+
+def _ask_help(words, rest, usage):
+    _need(not words, usage)
+    usages = [verb.usage for table in (QUERIES, VERBS) for verb in table.values()]
+    return lambda module: "; ".join(usages)
+
+
+# What only the control port knows: as a verb, but the parser returns what makes the answer.
+QUERIES = {
+    "state": Verb("state", "the true state, one line of JSON", _ask_state),
+    "history": Verb(
+        "history [since_s]",
+        "what happened since a module time: a JSON array per line, then ok",
+        _ask_history,
+    ),
+    "help": Verb("help", "the verbs, one line", _ask_help),
+}
+
+
+def run_verb(module, line):
+    """Run one line of the control port and return its answer without the last line end.
+
+    A verb answers `ok`, a query of QUERIES what it is asked; both `error: <why>` if they fail.
     """
     line = line.strip()
-    if line == "state":
-        return json.dumps(module.state())
-    if line == "help":
-        return "state; help; " + "; ".join(verb.usage for verb in VERBS.values())
     try:
+        if line.partition(" ")[0] in QUERIES:
+            return _parse(QUERIES, line)(module)
         action = parse_verb(line)
         module.note(f"control: {line}")
+        module.record("verb", line)
         action(module)
     except VerbError as error:
         return f"error: {error}"

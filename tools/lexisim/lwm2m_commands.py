@@ -4,7 +4,7 @@ Syntax, ranges and test answers are the manual's. Where it contradicts itself, a
 which way; the test answers are printed as the manual prints them even so.
 """
 
-from . import codes, network
+from . import network
 from .at import READ, SET, TEST, CommandError, Number
 from .commands import fixed, values
 from .port import Reply
@@ -55,10 +55,8 @@ def _stat_read(module, _):
 
 
 def _need_pin(module):
-    if module.network.sim == network.SIM_PIN:
-        raise CommandError(codes.CME_PIN_REQUIRED)
-    if module.network.sim == network.SIM_PUK:
-        raise CommandError(codes.CME_PUK_REQUIRED)
+    if module.network.sim in network.SIM_ERRORS:
+        raise CommandError(network.SIM_ERRORS[module.network.sim])
 
 
 def _mode_set(module, text):

@@ -8,14 +8,17 @@ the module was made; `config.speed` module seconds pass in each.
 
 import random
 
-from . import commands, lwm2m_commands, uart
+from . import commands, fota, lwm2m_commands, uart
 from .client import Client
 from .config import Config
+from .fota import Fota
+from .history import History
 from .log import Log
-from .network import Network
+from .network import CFUN_FULL, SIM_READY, Network
 from .nvm import Nvm
 from .pins import Pins
 from .port import AtPort
+from .profile import Profile
 from .timers import Clock, Timers
 
 OFF = "off"
@@ -23,19 +26,24 @@ BOOTING = "booting"
 ON = "on"
 STOPPING = "stopping"  # on its way to a reboot or to off; answers nothing
 
+NEVER = "never"  # what ends a hang: nothing
+
+_CR = 0x0D
+
 
 class Module:
     """One simulated LEXI-R10. Not thread-safe.
 
-    `module.client`, `.network`, `.port`, `.pins`, `.transmitter` are what the scenario verbs
-    act on; tests may read them.
+    `module.client`, `.network`, `.port`, `.pins`, `.fota`, `.transmitter` are what the scenario
+    verbs act on; tests may read them. `state()` is the true state, `history` how it came about.
     """
 
-    def __init__(self, config=None, nvm=None, log=None):
+    def __init__(self, config=None, nvm=None, log=None, history=None):
         self.config = config if config is not None else Config()
         self.config.check()
         self.nvm = nvm if nvm is not None else Nvm()
         self.log = log if log is not None else Log()
+        self.history = history if history is not None else History(self.config.history_limit)
         self.clock = Clock(self.config.speed)
         self.world = Timers(self.clock)  # scenario and faults: outlive a reboot
         self.session = Timers(self.clock)  # what runs in the module: ends with it
@@ -45,10 +53,18 @@ class Module:
         self.upsv = [0]
         self.boots = 0
         self.lost_input_bytes = 0
+        self._unheard = bytearray()  # a line that nobody reads
+        self.harm_count = 0
+        self.hung = None  # the AT port is dead until: "pins", "power" or "never"
+        self._crashed = False  # the client stopped with it
         self.problems = []  # scenario steps that could not be done
         self._power = OFF
         self._ready_at_s = None  # module time when AT began to answer
         self._unmute_timer = None
+        self.profile = Profile(self)
+        self.fota = Fota(self)
+        if self.fota.stage != fota.NONE:
+            self.hung = NEVER
         self.network = Network(self)
         self.client = Client(self)
         self.port = AtPort(self, {**commands.TABLE, **lwm2m_commands.TABLE})
@@ -100,10 +116,16 @@ class Module:
         self.transmitter.settle(self.clock.real_s)
 
     def _byte_arrived(self, start_s, _, byte):
-        if self._power == ON and not self.transmitter.muted:
+        if self._power == ON and not self.transmitter.muted and not self.fota.installing:
             self.port.byte(byte, start_s)
-        else:
-            self.lost_input_bytes += 1
+            return
+        self.lost_input_bytes += 1
+        if byte != _CR:
+            if len(self._unheard) < self.config.line_max:
+                self._unheard.append(byte)
+            return
+        line, self._unheard = bytes(self._unheard), bytearray()
+        self.port.unheard(line)
 
     # Power
 
@@ -117,6 +139,11 @@ class Module:
         """Whether AT answers."""
         return self._power == ON
 
+    @property
+    def radio_runs(self):
+        """Whether the module has started and still runs its radio."""
+        return self._power == ON and not self._crashed and not self.fota.installing
+
     def power_on(self, why):
         """Switch on."""
         if not self.powered:
@@ -124,13 +151,21 @@ class Module:
 
     def boot(self, why, silent=False, forget=False):
         """Start, or start again at once. `silent`: no noise, no greeting, no event 5."""
+        self._revive()
         self._stop_everything()
         self.note(f"boot: {why}")
+        if not self.powered:
+            self.record("power", "on")
+        self.record("boot", why)
         self._power = BOOTING
         self.boots += 1
+        self.fota.boot()
+        self.profile.boot()
         self.port.reset()
         self.network.boot()
         self.client.boot(silent, forget)
+        if self.hung is not None:
+            return  # and nothing more ever comes
         if not silent and self.config.boot_noise:
             self.session.after(
                 self.config.boot_noise_at_s, lambda: self.send_raw(self.config.boot_noise)
@@ -161,10 +196,13 @@ class Module:
 
     def cut_power(self, why):
         """Off at once."""
+        self._revive()
         self._stop_everything()
         self._power = OFF
         self.client.power_off()
+        self.network.power_off()
         self.note(f"off: {why}")
+        self.record("power", "off")
 
     def _begin_stopping(self):
         self.session.clear()
@@ -183,6 +221,71 @@ class Module:
 
     # Faults and observation
 
+    def hang(self, revived_by, client_stops=False):
+        """The AT port is dead until a reset ("pins"), a power cycle ("power"), or for ever."""
+        self.hung = revived_by
+        self.record("hang", revived_by)
+        self.transmitter.cut(self.clock.real_s)
+        self.transmitter.muted = True
+        if client_stops:
+            self._crash()
+
+    def die(self):
+        """Never to answer again, not even after a power cycle."""
+        self.hang(NEVER, client_stops=True)
+
+    def stop_for_installation(self):
+        """The module does nothing but install firmware; what was running has ended."""
+        self.session.clear()
+        self.port.reset()
+        self.client.power_off()
+        self.network.power_off()
+
+    def heal(self):
+        """Everything that surrounds the module is well, and it no longer hangs.
+
+        What the host can mend stays: dead ends, modes, rows, radio off, an initialisation that
+        failed. Nothing mends a module that was bricked.
+        """
+        self._heal_port()
+        self.network.change_sim(SIM_READY)
+        self.network.back()
+        self.client.heal()
+        self._heal_hang()
+
+    def _heal_port(self):
+        self.port.forced.clear()
+        self.port.late_count = 0
+        self.port.interject = None
+        self.port.swallowed.clear()
+        self.transmitter.drop_next = self.transmitter.duplicate_next = 0
+        self.transmitter.split_next = None
+        self.unmute()
+
+    def _heal_hang(self):
+        if self.hung is None or self.fota.stage == fota.BRICKED:
+            return
+        restart = self._crashed or self._power == BOOTING
+        self.hung = None
+        self._crashed = False
+        self.record("hang", "over")
+        self.unmute()
+        if restart and self.powered:
+            self.boot("healed")
+
+    def _crash(self):
+        self.session.clear()
+        self.client.power_off()
+        self.network.power_off()
+        self._crashed = True
+
+    def _revive(self):
+        """A reset or a power cycle ends a hang, unless nothing can."""
+        self._crashed = False
+        if self.hung not in (None, NEVER):
+            self.hung = None
+            self.record("hang", "over")
+
     def mute(self, duration_s=None):
         """Answer nothing and say nothing, for module seconds or for ever."""
         self.unmute()
@@ -193,7 +296,7 @@ class Module:
 
     def unmute(self):
         """End of `mute`."""
-        self.transmitter.muted = False
+        self.transmitter.muted = self.hung is not None
         if self._unmute_timer is not None:
             self._unmute_timer.cancel()
             self._unmute_timer = None
@@ -202,6 +305,20 @@ class Module:
         """Put bytes on the wire as they are."""
         if self.powered:
             self.transmitter.send(data, uart.NOISE, self.clock.real_s)
+
+    def record(self, kind, *values):
+        """Add to the history."""
+        self.history.add(self.clock.module_s, kind, *values)
+
+    def happened(self, kind, *values, prefix=None, since_s=0.0):
+        """Query the history: see `History.happened`."""
+        return self.history.happened(kind, *values, prefix=prefix, since_s=since_s)
+
+    def harm(self, why):
+        """The host did what it must never do."""
+        self.harm_count += 1
+        self.note(f"harm: {why}")
+        self.record("harm", why)
 
     def note(self, text):
         """Write a note to the log."""
@@ -215,11 +332,26 @@ class Module:
 
     def _play_step(self, step):
         self.note(f"scenario: {step.text}")
+        self.record("verb", step.text)
         try:
             step.action(self)
         except ValueError as error:
             self.problems.append(f"{step.text}: {error}")
             self.note(f"scenario step failed: {error}")
+
+    def _registrations(self):
+        """What the servers know: those of the profile, and others that still hold us."""
+        provisioned = {spec.server_id for spec in self.profile.servers}
+        return [
+            {
+                "id": server_id,
+                "live": remote.live(self.clock.module_s),
+                "registered_at_s": remote.registered_at_s,
+                "expires_at_s": remote.expires_at_s,
+            }
+            for server_id, remote in self.client.remotes.items()
+            if server_id in provisioned or remote.live(self.clock.module_s)
+        ]
 
     def state(self):
         """Return the true state as a dictionary that JSON can hold."""
@@ -237,16 +369,29 @@ class Module:
             "reset_n": self.pins.level("reset_n"),
             "sim": network.sim,
             "cfun": network.cfun,
+            "cfun_nvm": self.nvm.get("cfun", CFUN_FULL),
+            "sim_denied": network.denied,
+            "network": network.available,
             "cereg": network.stat,
             "mode_nvm": client.nvm_mode(),
             "mode_last": client.last_mode,
+            "mode_now": client.mode_now,
+            "mno": self.profile.number,
+            "mno_stored": self.profile.stored,
+            "fota": self.fota.stage,
+            "firmware": self.nvm.get("firmware", 0),
+            "hang": self.hung,
+            "harm": self.harm_count,
             "client": "inhibited" if client.inhibited else client.state,
             "urc": {"n": client.urc_enabled, "mask": client.urc_mask},
             "echo": port.echo,
             "cmee": port.cmee,
+            "registrations": self._registrations(),
             "servers": [
                 {
                     "id": server.server_id,
+                    "live": server.remote.live(self.clock.module_s),
+                    "frozen": server.frozen,
                     "code": server.code,
                     "update_in_s": server.seconds_to_update(),
                     "reach": server.remote.reach,

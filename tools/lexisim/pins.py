@@ -3,6 +3,10 @@
 PWR_ON toggles: a press while the module is on switches it off (published LEXI-R10 drivers).
 """
 
+from . import harm
+
+_TOLERANCE_S = 1e-6  # of a time after years
+
 LOW = "low"
 HIGH = "high"
 
@@ -29,7 +33,8 @@ class Pins:
         if since_s is None:
             return
         self._low_since_s[pin] = None
-        held_s = now_s - since_s + 1e-9
+        held_s = now_s - since_s + _TOLERANCE_S
+        self._module.record("pin", pin.upper(), round(held_s, 3))
         if pin == "pwr_on":
             self._pwr_on_released(held_s)
         else:
@@ -38,14 +43,20 @@ class Pins:
     def _pwr_on_released(self, held_s):
         config = self._module.config
         if self._module.powered:
-            if held_s >= config.pwr_on_off_s:
+            effective = held_s >= config.pwr_on_off_s
+            harm.judge_press(self._module, "PWR_ON", held_s, effective)
+            if effective:
                 self._module.power_off("PWR_ON")
         elif held_s >= config.pwr_on_on_s:
             self._module.power_on("PWR_ON")
 
     def _reset_n_released(self, held_s):
         config = self._module.config
-        if not self._module.powered or held_s < config.reset_n_s:
+        if not self._module.powered:
+            return
+        effective = held_s >= config.reset_n_s and self._module.hung != "power"
+        harm.judge_press(self._module, "RESET_N", held_s, effective)
+        if not effective:
             return
         if config.reset_n_off_s and held_s >= config.reset_n_off_s:
             self._module.cut_power("RESET_N")

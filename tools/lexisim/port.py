@@ -8,7 +8,7 @@ command has been answered (overlaps).
 from collections import Counter, deque
 from dataclasses import dataclass
 
-from . import at, uart
+from . import at, harm, uart
 from .at import CommandError
 from .config import PLAIN_ERROR
 
@@ -63,6 +63,7 @@ class AtPort:
         self.late_s = 0.0
         self.late_count = 0
         self.interject = None  # URC text to put before the next final code
+        self.swallowed = {}  # beginning of URCs to lose: how many
         self.cmee = module.config.cmee
         self.reset()
 
@@ -138,17 +139,16 @@ class AtPort:
         self._release_urcs()
 
     def _line_complete(self, line):
-        body = None
         if self._lose_line:
             self.lost_lines += 1
-        else:
-            text = bytes(byte for byte in line if byte >= _SPACE).decode("latin-1")
-            body = at.find_prefix(text)
+            self.unheard(line)
+            self._release_urcs()
+            return
+        body = _body_of(line)
         if body is None:
             self._release_urcs()
             return
-        body = at.normalise(body)
-        self.last_lines.append("AT" + body)
+        self._note_command(body, True)
         self._busy = True
         delay_s = self._delay_s(body)
         if self.late_count:
@@ -156,6 +156,18 @@ class AtPort:
             delay_s += self.late_s
         too_long = len(line) + 1 > self._module.config.line_max
         self._module.session.after(delay_s, lambda: self._run(body, too_long))
+
+    def unheard(self, line):
+        """A line that the module could not read, but that the host did send."""
+        body = _body_of(line)
+        if body is not None:
+            self._note_command(body, False)
+
+    def _note_command(self, body, heard):
+        if heard:
+            self.last_lines.append("AT" + body)
+        self._module.record("command", "AT" + body, heard)
+        harm.judge_line(self._module, body)
 
     def _delay_s(self, body):
         config = self._module.config
@@ -274,7 +286,20 @@ class AtPort:
             self._send_urc(text)
 
     def _send_urc(self, text):
+        for prefix in self.swallowed:
+            if text.startswith(prefix):
+                self.swallowed[prefix] -= 1
+                if not self.swallowed[prefix]:
+                    del self.swallowed[prefix]
+                return
         self._send(at.format_text(text, self.verbose), uart.URC)
+
+
+def _body_of(line):
+    """Return a line after its `AT` without blanks, or None."""
+    text = bytes(byte for byte in line if byte >= _SPACE).decode("latin-1")
+    body = at.find_prefix(text)
+    return None if body is None else at.normalise(body)
 
 
 def _key(command):

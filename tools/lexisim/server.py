@@ -5,6 +5,7 @@ module sends goes to every port. Unix only (pty).
 """
 
 import os
+import queue
 import selectors
 import signal
 import socket
@@ -23,9 +24,10 @@ _COALESCE_S = 0.0005  # byte events closer than this are served together
 
 
 class Port:
-    """A byte pipe with a bounded output queue; what does not fit is lost and counted."""
+    """A byte pipe with an output queue; what does not fit in a bounded one is lost and counted."""
 
-    def __init__(self, name, fileno):
+    def __init__(self, name, fileno, bounded=True):
+        self.bounded = bounded
         self.name = name
         self.fileno = fileno
         self.pending = bytearray()
@@ -33,7 +35,7 @@ class Port:
 
     def queue(self, data):
         """Take bytes to be written when the reader lets us."""
-        room = max(0, _BACKLOG_LIMIT - len(self.pending))
+        room = max(0, _BACKLOG_LIMIT - len(self.pending)) if self.bounded else len(data)
         self.lost_bytes += max(0, len(data) - room)
         self.pending += data[:room]
 
@@ -60,11 +62,12 @@ class Simulator:
         self._slave_fd = None
         self._link = None
         self._stopping = False
+        self._calls = queue.SimpleQueue()
         self._problems_shown = 0
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
-        self._selector.register(self._wake_read, selectors.EVENT_READ, self._signalled)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
 
     # Opening
 
@@ -125,7 +128,7 @@ class Simulator:
 
     def _accept_control(self, connection):
         self._prepare(connection)
-        port = Port("control", connection.fileno())
+        port = Port("control", connection.fileno(), bounded=False)
         received = bytearray()
 
         def serve(events):
@@ -151,6 +154,12 @@ class Simulator:
         self._start = time.monotonic()
         self._catch_signals()
         self._module.play(steps)
+
+    def call_soon(self, action):
+        """Call `action()` in the loop. For other threads."""
+        self._calls.put(action)
+        with suppress(BlockingIOError):  # full: it will wake up anyway
+            self._wake_write.send(b"\0")
 
     def now_s(self):
         """Real seconds since the start."""
@@ -221,12 +230,16 @@ class Simulator:
             if not data:
                 return False
             received += data
+        while True:
             self._answer_control_lines(port, received)
-        self._flush(port)
+            self._flush(port)
+            if port.pending or b"\n" not in received:
+                break
         return len(received) <= _LINE_LIMIT
 
     def _answer_control_lines(self, port, received):
-        while b"\n" in received:
+        """Answer in full, but take no more lines while a long answer has not been read."""
+        while b"\n" in received and len(port.pending) < _BACKLOG_LIMIT:
             line, _, rest = bytes(received).partition(b"\n")
             received[:] = rest
             text = line.decode("utf-8", "replace").strip()
@@ -249,9 +262,12 @@ class Simulator:
     def _stop(self, *_):
         self._stopping = True
 
-    def _signalled(self, events):
+    def _woken(self, events):
         with suppress(BlockingIOError):
             self._wake_read.recv(_CHUNK)
+        while not self._calls.empty():
+            self._deliver(self._module.advance(self.now_s()))
+            self._calls.get()()
 
     def close(self):
         """Close everything and remove the link."""

@@ -6,7 +6,7 @@ A byte counts as sent or received when its stop bit has ended. Times are real se
 from collections import deque
 
 _BITS_PER_BYTE = 10
-_TOLERANCE_S = 1e-9
+_TOLERANCE_S = 1e-7  # of a time after years; a byte at 921600 bit/s takes 1e-5
 
 # What a piece of output is. After a final code or a URC the host owes a pause.
 ECHO = "echo"
@@ -35,12 +35,12 @@ class _Piece:
 
     def complete_by(self, now_s):
         """How many bytes are out at `now_s`."""
-        now_s += _TOLERANCE_S
-        if now_s < self.start_s:
+        since_s = now_s - self.start_s + _TOLERANCE_S
+        if since_s < 0:
             return 0
         if not self.each_s:
             return len(self.data)
-        return min(len(self.data), int((now_s - self.start_s) / self.each_s))
+        return min(len(self.data), int(since_s / self.each_s))
 
 
 class Transmitter:
@@ -157,7 +157,7 @@ class Receiver:
 
     def due(self, now_s):
         """Return whether a byte has arrived by `now_s`."""
-        return bool(self._queue) and self._queue[0][1] <= now_s + _TOLERANCE_S
+        return bool(self._queue) and self._queue[0][1] <= now_s
 
     def next_s(self):
         """Return the real time when the next byte has arrived, or None."""
