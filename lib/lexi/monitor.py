@@ -181,6 +181,7 @@ class Monitor:
                 self.reachable = not self._mute
                 self.failures += 1
                 self.last_error = e
+                self._registry.wake()  # whoever waits for a registration may want to know
             done = self._registry.restarts == self._restarts and not self._channel.gap
             if done and self.reachable:
                 self._retry_s = 0

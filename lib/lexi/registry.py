@@ -201,7 +201,8 @@ class Registry:
         """Set a signal of the runtime whenever something changed; it must have one waiter."""
         self._signals.append(signal)
 
-    def _wake(self):
+    def wake(self):
+        """Set all of these signals."""
         for signal in self._signals:
             signal.set()
 
@@ -251,7 +252,7 @@ class Registry:
         self.client_status = None
         self.init_status = None
         self._channel.note_reboot()
-        self._wake()
+        self.wake()
 
     def update(self, rows, count):
         """Apply `count` decoded events: rows in a scanner's state, see _native.py."""
@@ -270,7 +271,7 @@ class Registry:
                 self._notify(rows[at + 1], rows[at + 2], rows[at + 3])
             i = done
         if cells[_CHANGES] != changes:
-            self._wake()
+            self.wake()
 
     def _rows(self, count):
         self.update(self._channel.line.state, count)
@@ -431,7 +432,7 @@ class Registry:
         self._addresses[(at - _CELL0) // _CELL_SIZE * self._address_stride] = 0
 
     def _notify(self, event, server, value):
-        self._wake()
+        self.wake()
         for fn in self._subscribers:
             try:
                 fn(event, server, value)

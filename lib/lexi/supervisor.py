@@ -470,10 +470,14 @@ class Supervisor:
             self._dead_s = self._channel.heard_s
             self._suspect = True
         for track in self.ladder.tracks:
-            if track.registered != track.told:
-                track.told = track.registered
-                self._tell(REGISTERED if track.registered else LOST, NONE, track.id, 0)
-            if track.renewals != track.told_renewals:
+            renewed = track.renewals != track.told_renewals
+            if track.told and (renewed or not track.registered):
+                track.told = False
+                self._tell(LOST, NONE, track.id, 0)
+            if track.registered and not track.told:
+                track.told = True
+                self._tell(REGISTERED, NONE, track.id, 0)
+            if renewed:
                 track.told_renewals = track.renewals
                 self._tell(RENEW, NONE, track.id, 0)
             if track.degraded != track.told_degraded:
