@@ -293,6 +293,7 @@ class Ladder:
         self._ask_why = WELL
         self._look_s = LATER  # when a state will want one
         self._look_why = WELL
+        self._poll_s = LATER  # the earlier of the two, as far as the spacing of polls allows
         self._asked_s = NEVER  # when the last poll was decided
         self._ask_gap_s = 0
         self._diagnosed_s = NEVER  # when the last diagnosis was decided
@@ -522,11 +523,12 @@ class Ladder:
     def decide(self, now_s):
         """Return the action for now: NONE, POLL, ... PARK."""
         self._now_s = now_s
-        self._look_s = LATER
+        self._look_s = self._poll_s = LATER
         self._step = 0
         self._set(NONE, WELL, LATER)
         self._follow()
         self._choose()
+        self.not_before_s = min(self.not_before_s, self._poll_s)
         return self.action
 
     def _set(self, action, reason, at_s, server=0, pending=NONE, held_by=WELL):
@@ -610,6 +612,8 @@ class Ladder:
             return self._diagnose(BOOT)
         if self._forced:
             return self._force()
+        if self._poll(self._ask_s, self._ask_why):
+            return None
         if self._fault():
             return None
         if view.denied or view.sim == SIM_FAILED:
@@ -619,22 +623,18 @@ class Ladder:
         for track in self.tracks:
             self._judge(track)
         self._judge(self._bootstrap)
-        if self._poll():
+        if self._poll(self._look_s, self._look_why):
             return None
         self._climb()
-        self.not_before_s = min(self.not_before_s, self._ask_s, self._look_s)
         return None
 
-    def _poll(self):
+    def _poll(self, at_s, why):
         # Whether to poll now. One that stays unanswered is repeated less and less often.
-        now_s = self._now_s
-        if self._ask_s > now_s and self._look_s > now_s:
+        at_s = max(at_s, self._asked_s + self._poll_gap_s())
+        if at_s > self._now_s:
+            self._poll_s = min(self._poll_s, at_s)
             return False
-        gap_s = self._poll_gap_s()
-        if now_s - self._asked_s < gap_s:
-            self._ask_s = self._look_s = self._asked_s + gap_s
-            return False
-        self._set(POLL, self._ask_why if self._ask_s <= now_s else self._look_why, now_s)
+        self._set(POLL, why, self._now_s)
         return True
 
     def _poll_gap_s(self):
@@ -814,7 +814,8 @@ class Ladder:
                 if first is None or _due_s(track) < _due_s(first):
                     first = track
         for track in self.tracks:
-            track.degraded = up and track.judged_s != NEVER and track is not first
+            helped = self._states[track.code][3] == CALL and track.tries < limit
+            track.degraded = up and track.judged_s != NEVER and not helped
         if first is not None:
             self._gate(STEP_REGISTER, _due_s(first), first.why, first.id)
         elif up and spent is not None:

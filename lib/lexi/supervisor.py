@@ -355,7 +355,7 @@ class Supervisor:
             if put_off_s:
                 self._veto_until_s = self._clock.s + put_off_s
                 return
-        ladder.take(self._clock.s)
+        ladder.take(self._clock.s + 1)  # begun seconds count, or caps and spacings were short
         if not self.keeper.save(self._clock.s):
             return  # what is booked is not safe: the budgets are spent now
         self._tell(DOING, action, server, reason)
