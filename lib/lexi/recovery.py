@@ -189,6 +189,9 @@ _INIT_PRODUCTION = const(3)
 _INIT_FAILED = const(4)
 _CLIENT_BOOTSTRAP = const(1)
 _SILENT_CLIENT = (6, 7)  # command mode only, shut down
+_TRUSTED = const(0)  # Track.distrust
+_TESTED = const(1)  # a try was made because the timer ran out
+_DISTRUSTED = const(2)  # it succeeded, and the timer has not moved since
 _DENIED_TRIES = const(0)  # Budgets.tries: of soft resets while the network or the SIM refuses
 _HOUR_S = const(3600)
 
@@ -241,6 +244,7 @@ class Track:
         self.timer_s = NEVER
         self.timer_at_s = NEVER
         self.frozen = False
+        self.distrust = _TRUSTED  # a frozen timer costs one try, not one after another
         self.odd_s = NEVER  # when it was last asked about an unknown code
         self.closed_s = NEVER
         self.good_s = NEVER  # since when it is registered
@@ -306,6 +310,7 @@ class Ladder:
         # An episode that a restart of the MCU interrupted goes on where its last step ended.
         step, at_s = budgets.last_step()
         self._resumed_s = at_s + self._steps[step][WINDOW_S] if step else NEVER
+        self._resumed_net_s = self._resumed_s
         self._set(NONE, BOOT, now_s)
 
     # What is seen
@@ -359,6 +364,8 @@ class Ladder:
         old = track.code
         if code == _SUCCESS:
             track.proof_s = now_s
+            if track.distrust == _TESTED:
+                track.distrust = _DISTRUSTED
         if self._states[code][0] == codes.FAILED and track.answer_s == NEVER:
             track.answer_s = now_s
         if code == old:
@@ -390,6 +397,8 @@ class Ladder:
                 self._ask(now_s, FROZEN)
             return
         track.frozen = False
+        if before_s != NEVER:
+            track.distrust = _TRUSTED
         track.timer_s = timer_s
         track.timer_at_s = now_s
         if NEVER < before_s < timer_s:
@@ -481,6 +490,8 @@ class Ladder:
                 track.tries += 1
                 budgets.set_server_tries(track.id, track.tries)
             self._tried(track, now_s, window_s)
+            if self.reason == OVERDUE:
+                track.distrust = _TESTED
             return
         self._wide_key = -1
         for track in self.tracks:
@@ -554,27 +565,28 @@ class Ladder:
                 if track.suspect:
                     self._verdict(track, now_s)
         if view.attached is False and self._detached_s == NEVER:
-            self._detached_s = self._since(now_s)
+            self._detached_s = self._since(now_s, self._resumed_net_s)
         elif view.attached and self._detached_s != NEVER:
             self._attached(now_s - max(0, self._detached_s))
         if view.denied or view.sim == SIM_FAILED:
             if self._denied_s == NEVER:
-                self._denied_s = self._since(now_s)
-        elif view.attached and self._denied_s != NEVER:
-            self._denied_s = NEVER
-            self.budgets.clear(_DENIED_TRIES)
+                self._denied_s = self._since(now_s, self._resumed_net_s)
+        elif view.attached:
+            self._resumed_net_s = NEVER
+            if self._denied_s != NEVER:
+                self._denied_s = NEVER
+                self.budgets.clear(_DENIED_TRIES)
         for track in self.tracks:
             held_s = now_s - track.good_s if track.registered else 0
             if held_s >= self.policy["hold_s" if track.updated else "lifetime_s"]:
                 track.degraded = False
-                self._resumed_s = NEVER
                 if track.tries or self.budgets.in_episode(track.id):
                     track.tries = 0
                     self.budgets.end_episode(track.id)
 
-    def _since(self, now_s):
+    def _since(self, now_s, resumed_s):
         # Trouble that is found at the start is as old as the last step against it.
-        return now_s if self._resumed_s == NEVER else min(now_s, self._resumed_s)
+        return now_s if resumed_s == NEVER else min(now_s, resumed_s)
 
     def _spread(self, now_s):
         self._hold_s = max(self._hold_s, now_s + self._random(self.policy["start_spread_s"] + 1))
@@ -735,7 +747,7 @@ class Ladder:
         track.why = GAVE_UP if kind == codes.FAILED else STUCK
         since_s = track.enter_s + stuck_s
         if track.code == _SUCCESS:
-            if track.timer_s == NEVER:
+            if track.timer_s == NEVER or track.distrust == _DISTRUSTED:
                 return LATER
             track.why = OVERDUE
             since_s = track.timer_at_s + track.timer_s + stuck_s
@@ -764,7 +776,7 @@ class Ladder:
         now_s = self._now_s
         unseen_s = self.policy["unseen_s"]
         _, _, stuck_s, then = self._states[track.code]
-        if track.code == _SUCCESS and track.timer_s == NEVER:
+        if track.code == _SUCCESS and self._trouble_s(track) == LATER:
             self._look(max(track.enter_s, self._polled_s) + unseen_s, UNSEEN)
         elif then == WATCH:
             self._look(max(track.enter_s + stuck_s, self._polled_s + unseen_s), STUCK)
@@ -775,7 +787,9 @@ class Ladder:
         elif self._polled_s < since_s:
             self._look(now_s, track.why)
         elif track.judged_s == NEVER:
-            track.judged_s = now_s if track.tried_s != NEVER else self._since(now_s)
+            track.judged_s = now_s
+            if track.tried_s == NEVER and track.good_s == NEVER:
+                track.judged_s = self._since(now_s, self._resumed_s)
             step = STEP_REGISTER
             if track.tries >= self._steps[step][TRIES]:
                 step = STEP_PARKED_REGISTER
@@ -816,10 +830,13 @@ class Ladder:
         for track in self.tracks:
             helped = self._states[track.code][3] == CALL and track.tries < limit
             track.degraded = up and track.judged_s != NEVER and not helped
+        parked = None
+        if spent is not None and up:
+            parked = (STEP_PARKED_REGISTER, _due_s(spent), OTHERS_WELL, spent.id)
         if first is not None:
-            self._gate(STEP_REGISTER, _due_s(first), first.why, first.id)
-        elif up and spent is not None:
-            self._gate(STEP_PARKED_REGISTER, _due_s(spent), OTHERS_WELL, spent.id)
+            self._either((STEP_REGISTER, _due_s(first), first.why, first.id), parked)
+        elif parked is not None:
+            self._gate(*parked)
         elif up:
             self._well()
         elif view.init == _INIT_FAILED:
@@ -849,21 +866,23 @@ class Ladder:
         why = DENIED if self.view.denied else SIM_FAULT
         if self._any_up():
             return self._wait(why, self._now_s + self.policy["unseen_s"])
-        since_s = max(self._denied_s, self.budgets.last_s(STEP_RESET))
-        return self._wide(STEP_RESET, self.budgets.tries[_DENIED_TRIES], since_s, why)
+        return self._outside(STEP_RESET, self.budgets.tries[_DENIED_TRIES], self._denied_s, why)
 
     def _search(self):
         # Not in the network: the clocks of the servers stand still, the module searches.
-        boot_end_s = self._boot_s + self.policy["boot_window_s"]
-        if self._now_s < boot_end_s:
-            return self._wait(BOOT, boot_end_s)
         if self._any_up():
             return self._wait(DETACHED, self._now_s + self.policy["unseen_s"])
         step = self._next_step(STEP_RADIO) or STEP_PARKED_RESET
-        since_s = self._detached_s
+        return self._outside(step, self.budgets.tries[step], self._detached_s, DETACHED)
+
+    def _outside(self, step, tries, since_s, why):
+        # The waits count from the trouble or the last thing done to the radio.
+        boot_end_s = self._boot_s + self.policy["boot_window_s"]
+        if self._now_s < boot_end_s:
+            return self._wait(BOOT, boot_end_s)
         for done in range(STEP_RADIO, STEP_PINS + 1):
             since_s = max(since_s, self.budgets.last_s(done))
-        return self._wide(step, self.budgets.tries[step], since_s, DETACHED)
+        return self._wide(step, tries, since_s, why)
 
     def _any_up(self):
         # Without a network: registered until the announced update is overdue for certain.
@@ -896,14 +915,21 @@ class Ladder:
         if self._parked != EXHAUSTED:
             return self._park(EXHAUSTED)
         self._wide(STEP_PARKED_RESET, 0, self.budgets.last_s(STEP_RESET), why)
-        if self.action != NONE or spent is None:
-            return None
-        at_s = self.not_before_s
-        held_by = self.held_by
-        self._gate(STEP_PARKED_REGISTER, _due_s(spent), why, spent.id)
-        if self.action == NONE and at_s < self.not_before_s:
-            self._set(NONE, why, at_s, 0, SOFT_RESET, held_by)
+        if self.action == NONE and spent is not None:
+            self._or((STEP_PARKED_REGISTER, _due_s(spent), why, spent.id))
         return None
+
+    def _either(self, one, other):
+        # What can be done now of two (step, due_s, why, server), or what can be done first.
+        self._gate(*one)
+        if self.action == NONE and other is not None:
+            self._or(other)
+
+    def _or(self, other):
+        pending = (self.reason, self.not_before_s, self.server, self.pending, self.held_by)
+        self._gate(*other)
+        if self.action == NONE and pending[1] < self.not_before_s:
+            self._set(NONE, *pending)
 
     def _wide(self, step, tries, judged_s, why):
         key = step * 256 + tries
