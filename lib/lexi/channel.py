@@ -116,7 +116,8 @@ class Channel:
 
     Counters: received, overrun (bytes); lines, urcs, unknown, overlong, undecodable, malformed
     and doubts (events after which the known state may be old; both counted by handlers), late
-    (final codes nobody waited for), handler_errors, stream_errors.
+    (final codes nobody waited for), handler_errors, stream_errors; unanswered (AT in sync() since
+    the last answer).
     """
 
     def __init__(
@@ -150,6 +151,7 @@ class Channel:
 
         self.on_unknown = None  # called with the line that no handler and no command wanted
         self.on_gap = None  # called while there is a gap, after every batch of input
+        self.on_send = None  # called with a command line right before it is sent; may raise
         self.on_error = None  # called with the exception that a handler raised
         self.lines = 0
         self.urcs = 0
@@ -158,6 +160,7 @@ class Channel:
         self.malformed = 0
         self.doubts = 0
         self.late = 0
+        self.unanswered = 0
         self.handler_errors = 0
         self.stream_errors = 0
 
@@ -476,6 +479,8 @@ class Channel:
         # One command line out, one final result code in.
         state = self._state
         await self._quiet(line)
+        if self.on_send:
+            self.on_send(line)
         self._result = 0
         self._error = None
         self._rebooted = False
@@ -622,8 +627,10 @@ class Channel:
                     tries -= 1
                     try:
                         await self._probe()
+                        self.unanswered = 0
                         break
                     except AtTimeout:
+                        self.unanswered += 1
                         if tries <= 0:
                             raise
                 if self._error == b"numeric":

@@ -10,6 +10,7 @@ _RETRY_S = const(5)  # first wait after a failure, doubled each time
 _RETRY_MAX_S = const(900)
 _CHECK_S = const(3600)  # a URC can get lost without a trace: the oldest that a state may be
 _NOT_READY_MS = const(2500)  # LwM2M commands may fail for a while after boot (SARA-R4: 9 s)
+_DEAD_S = const(10)  # ubxlib: a port that leaves 10 x AT unanswered is dead
 _CFUN_TIMEOUT_MS = const(30000)  # not documented
 
 
@@ -22,8 +23,8 @@ class Monitor:
     reboot_wait_s: time the module is given after AT+CFUN=16 before it is asked anything.
 
     mode and server_ids hold what bring_up() read. reachable: the last exchange was answered.
-    polls counts answered polls, failures failed attempts to read the state; last_error is the
-    latest reason.
+    polls counts answered polls, polled_s is the time of the last; failures counts failed attempts
+    to read the state, last_error is the latest reason.
     """
 
     def __init__(self, channel, lwm2m, registry, runtime, urc_mask, silence_s, reboot_wait_s):
@@ -40,18 +41,21 @@ class Monitor:
         self.wake = self._signal.set
         self._mask = urc_mask if lwm2m.family["urc_mask"] else None
         self._silence_s = silence_s
-        self._reboot_wait_s = reboot_wait_s
+        self.reboot_wait_s = reboot_wait_s
         self._restarts = 0  # of the registry, up to which the module was brought up
+        self._known = 0  # those that the bring-up under way knew of
+        self._armed = False  # it was once
         self._mute = False  # it did not answer: what it went through is not known
         self._checked_s = 0  # when the whole state was last asked for, answered or not
         self._retry_s = 0
         self._not_before_s = 0
         self._failed_at = 0  # restarts of the registry then: another one is not made to wait
-        self._rebooting = False
+        self._busy = False  # a bring-up is under way
         self.mode = None
         self.server_ids = []
         self.reachable = False
         self.polls = 0
+        self.polled_s = 0
         self.failures = 0
         self.last_error = None
 
@@ -64,34 +68,43 @@ class Monitor:
         nothing is watched yet: call it again.
         """
         check("boot_s", boot_s, 0, 3600)
-        restarts = self._registry.restarts
-        await self._channel.setup(tries=max(boot_s, 1))
-        self._clock.ms()
-        until_s = self._clock.s + boot_s
-        self.mode = None
-        self.server_ids = []
-        while True:
-            late = self._clock.s >= until_s
-            try:
-                await self._arm()
-                told = await self._ask()
-                await self.poll()
-                if told or late:
-                    break
-            except AtTimeout:
-                raise
-            except LexiError:
-                if late:
-                    raise
-            await self._sleep_ms(_NOT_READY_MS)
+        self._known = self._registry.restarts
+        self._busy = True  # attend() is not to ask in between
+        try:
+            await self._channel.setup(tries=max(boot_s, 1))
             self._clock.ms()
-        self._clock.ms()
-        self._checked_s = self._clock.s
-        self._restarts = restarts
+            until_s = self._clock.s + boot_s
+            self.mode = None
+            self.server_ids = []
+            while True:
+                late = self._clock.s >= until_s
+                try:
+                    await self._arm()
+                    told = await self._ask()
+                    await self.poll()
+                    if told or late:
+                        break
+                except AtTimeout:
+                    raise
+                except LexiError:
+                    if late:
+                        raise
+                await self._sleep_ms(_NOT_READY_MS)
+                self._clock.ms()
+            self._clock.ms()
+            self._checked_s = self._clock.s
+            self._restarts = self._known
+        finally:
+            self._busy = False
 
     async def _arm(self):
-        if await self._lwm2m.urcs() != (1, self._mask):
+        urcs = await self._lwm2m.urcs()
+        if urcs != (1, self._mask):
+            if urcs and self._armed and self._registry.restarts == self._restarts:
+                self._known += 1
+                self._registry.restarted()  # it forgot, so it was restarted unheard
             await self._lwm2m.set_urcs(True, self._mask)
+        self._armed = True
 
     async def _ask(self):
         # Mode and servers; whether the module told them.
@@ -115,6 +128,8 @@ class Monitor:
         self._channel.close_gap(lost)
         self.reachable = True
         self.polls += 1
+        self._clock.ms()
+        self.polled_s = self._clock.s
 
     async def reboot(self, boot_s=30, restart=None):
         """AT+CFUN=16 and bring_up(). Drops the network; never done without being called.
@@ -123,16 +138,16 @@ class Monitor:
         """
         if restart is None:
             restart = self._reset
-        self._rebooting = True  # attend() is not to ask in between
+        self._busy = True
         try:
             pending = restart()
             if hasattr(pending, "send"):
                 await pending
             self._registry.restarted()
-            await self._sleep_ms(self._reboot_wait_s * 1000)
+            await self._sleep_ms(self.reboot_wait_s * 1000)
             await self.bring_up(boot_s)
         finally:
-            self._rebooting = False
+            self._busy = False
 
     async def _reset(self):
         try:
@@ -144,7 +159,7 @@ class Monitor:
         """Seconds until attend() has something to do, 0 for now. Allocates nothing."""
         self._clock.ms()
         now_s = self._clock.s
-        if self._rebooting:
+        if self._busy:
             return _RETRY_S
         if now_s < self._not_before_s and self._registry.restarts == self._failed_at:
             return self._not_before_s - now_s
@@ -162,8 +177,10 @@ class Monitor:
         if self.due_s() == 0:
             wait_s = 0
             try:
-                if self._registry.restarts != self._restarts or self._mute:
+                if self._registry.restarts != self._restarts:
                     await self.bring_up()
+                elif self._mute:
+                    await self.bring_up(_DEAD_S)
                 elif self._channel.gap and self._clock.s - self._checked_s < _CHECK_S:
                     await self.poll()
                     wait_s = _RETRY_S  # however many gaps follow

@@ -34,6 +34,9 @@ STEPS = (
     "soft reset, parked",
 )
 
+# What a parked step counts as besides, for spacing and caps.
+PARKED_AS = {STEP_PARKED_REGISTER: STEP_REGISTER, STEP_PARKED_RESET: STEP_RESET}
+
 # What a code that holds too long leads to, after a poll has confirmed it.
 WATCH = const(0)  # nothing but polls, for patience_s; then as STEP_RESET
 CALL = const(1)  # the ladder from its lowest step on
@@ -227,13 +230,16 @@ def check_policy(policy):
     for key in ("states", "steps"):
         if not isinstance(policy.get(key), dict):
             raise ValueError("%s: %s: missing, expected a table" % (name, key))
-    for code in sorted(_STATES):
+    for code in sorted(set(_STATES) | set(policy["states"])):
         _check_state("%s: state %d" % (name, code), policy["states"].get(code))
+    for step in policy["steps"]:
+        if step not in _LOWEST:
+            raise ValueError("%s: step %r, expected 1..%d" % (name, step, STEP_PARKED_RESET))
     for step in range(STEP_REGISTER, STEP_PARKED_RESET + 1):
         _check_step("%s: step %s" % (name, STEPS[step]), policy["steps"].get(step), step)
     for key, (lowest, highest) in _RANGES.items():
         _whole(name, key, policy.get(key), lowest, highest)
-    if policy.get("reenable") not in (False, True):
+    if not isinstance(policy.get("reenable"), bool):
         raise ValueError("%s: reenable: %r, expected a bool" % (name, policy.get("reenable")))
     bound_s = longest_wait_s(policy)
     if policy["bound_s"] < bound_s:
@@ -244,7 +250,7 @@ def check_policy(policy):
 def longest_wait_s(policy):
     """Seconds of the longest wait for a step with its jitter, its window and the start-up."""
     steps = policy["steps"]
-    wait_s = max(max(row[WAITS_S][-1], row[CAP_S]) for row in steps.values())
+    wait_s = max(max(row[SPACING_S], row[CAP_S], *row[WAITS_S]) for row in steps.values())
     window_s = max(row[WINDOW_S] for row in steps.values())
     start_s = policy["boot_window_s"] + policy["start_spread_s"] + policy["own_retry_s"]
     return wait_s * (100 + policy["jitter_percent"]) // 100 + window_s + start_s
@@ -255,7 +261,8 @@ def _check_state(row, values):
         raise ValueError("%s: %r, expected (class, next, stuck_s, then)" % (row, values))
     kind, following, stuck_s, then = values
     _whole(row, "class", kind, codes.IDLE, codes.UNKNOWN)
-    if not isinstance(following, tuple) or any(code not in codes.STATUS for code in following):
+    known = isinstance(following, tuple)
+    if not known or any(not isinstance(c, int) or c not in codes.STATUS for c in following):
         raise ValueError("%s: next: %r, expected codes of the manual" % (row, following))
     _whole(row, "stuck_s", stuck_s, 0, 86400)
     _whole(row, "then", then, WATCH, RESTART)

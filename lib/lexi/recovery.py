@@ -13,6 +13,7 @@ from . import codes
 from .policy import (
     CALL,
     CAP_S,
+    PARKED_AS,
     RESTART,
     SPACING_S,
     STEP_PARKED_REGISTER,
@@ -181,13 +182,17 @@ MARK_REBOOT = const(3)
 
 _BOOTSTRAP = const(0)  # stands for whatever server a bootstrap is told of
 _FIRST_BOOTSTRAP = const(10)
+_BOOTSTRAP_DONE = const(14)
 _SUCCESS = const(3)
+_TRYING = (1, 2)
+_ALIVE = (1, 2, 3, 5)
 _IN_FLIGHT = (2, 5)
 _BEGINNINGS = (0, 1, 2, 10)
 _INIT_STARTED = const(1)
 _INIT_PRODUCTION = const(3)
 _INIT_FAILED = const(4)
 _CLIENT_BOOTSTRAP = const(1)
+_BOOTSTRAPPING = (10, 11, 12, 13, 14, 15, 16, 19)
 _SILENT_CLIENT = (6, 7)  # command mode only, shut down
 _TRUSTED = const(0)  # Track.distrust
 _TESTED = const(1)  # a try was made because the timer ran out
@@ -200,7 +205,7 @@ class View:
     """What the module was last seen to be. None: not known. Times in s, NEVER for none.
 
     reachable: False when 10 x AT were not answered. diagnosed_s: last diagnosis since the last
-    restart. polls: number of answered polls. sim: SIM_... attached: registered in the network
+    restart. polls: number of answered polls. polled_s: time of the last, None: when it is noticed. sim: SIM_... attached: registered in the network
     (CEREG 1, 5), with a bearer. denied: CEREG 3. radio_on: CFUN 1. mode: +ULWM2M. init, init_s,
     client, client_s: last status of events 5 and 4. pins: HAS_RESET | HAS_POWER. missing, disabled: wanted servers without a row in the module's
     configuration, or with one that disables them.
@@ -210,6 +215,7 @@ class View:
         self.reachable = None
         self.diagnosed_s = NEVER
         self.polls = 0
+        self.polled_s = None
         self.sim = SIM_UNKNOWN
         self.attached = None
         self.denied = False
@@ -248,6 +254,7 @@ class Track:
         self.odd_s = NEVER  # when it was last asked about an unknown code
         self.closed_s = NEVER
         self.good_s = NEVER  # since when it is registered
+        self.settled = False  # it was registered since the module's last start
         self.updated = False  # an update was seen since
         self.tries = 0
         self.tried_s = NEVER
@@ -269,7 +276,7 @@ class Ladder:
 
     After decide(): action; server (REGISTER and ENABLE_SERVER); reason, why it is to be done.
     With action NONE: pending is what will be done at not_before_s unless things change, and
-    held_by why not now; not_before_s is also when to decide again at the latest.
+    held_by why not now; wake_s is when to decide again at the latest.
     Raises ValueError for a policy that is not sound, see check_policy().
     """
 
@@ -287,6 +294,9 @@ class Ladder:
         self._bootstrap = Track(_BOOTSTRAP, now_s)
         self._now_s = now_s
         self._boot_s = now_s
+        self._boot_end_s = now_s + policy["boot_window_s"]  # no verdict before
+        self._start_end_s = self._boot_end_s
+        self._boot_spread_s = random(policy["start_spread_s"] + 1)  # nor by all nodes just then
         self._hold_s = now_s  # no radio action before
         self._spread(now_s)
         self._detached_s = NEVER
@@ -297,10 +307,13 @@ class Ladder:
         self._ask_why = WELL
         self._look_s = LATER  # when a state will want one
         self._look_why = WELL
-        self._poll_s = LATER  # the earlier of the two, as far as the spacing of polls allows
         self._asked_s = NEVER  # when the last poll was decided
         self._ask_gap_s = 0
         self._diagnosed_s = NEVER  # when the last diagnosis was decided
+        self._client_s = NEVER  # the client event that it looked into
+        self._ending_s = NEVER  # no RESUME or RADIO_ON before: the last one was refused
+        self._ending_gap_s = 0
+        self._up_s = NEVER  # when a server was registered last
         self._wide_key = -1  # the module-wide step that waits, and its drawn wait
         self._wide_wait_s = 0
         self._parked = WELL
@@ -311,6 +324,7 @@ class Ladder:
         step, at_s = budgets.last_step()
         self._resumed_s = at_s + self._steps[step][WINDOW_S] if step else NEVER
         self._resumed_net_s = self._resumed_s
+        self.wake_s = now_s
         self._set(NONE, BOOT, now_s)
 
     # What is seen
@@ -341,11 +355,14 @@ class Ladder:
     def rebooted(self, now_s):
         """The module restarted: nothing that was known of it holds any more."""
         self._boot_s = now_s
+        if now_s >= self._start_end_s:  # not one of many that had their power back
+            self._boot_spread_s = 0
+        self._boot_end_s = now_s + self.policy["boot_window_s"]
         self.view.diagnosed_s = NEVER
         self.view.init = self.view.client = None
         for track in self.tracks:
             self._enter(track, codes.NO_CODE, now_s)
-            track.registered = track.suspect = False
+            track.registered = track.suspect = track.settled = False
             track.timer_s = NEVER
         self._enter(self._bootstrap, codes.NO_CODE, now_s)
 
@@ -361,7 +378,10 @@ class Ladder:
                 track.odd_s = now_s
                 self._ask(now_s + self.policy["suspect_s"], UNKNOWN_CODE)
             return
+        if code in _ALIVE:
+            self.view.init = None  # whatever failed, it did not
         old = track.code
+        proof_s = track.proof_s
         if code == _SUCCESS:
             track.proof_s = now_s
             if track.distrust == _TESTED:
@@ -369,10 +389,14 @@ class Ladder:
         if self._states[code][0] == codes.FAILED and track.answer_s == NEVER:
             track.answer_s = now_s
         if code == old:
-            if code == _SUCCESS:
+            if code == _SUCCESS and now_s - proof_s >= self.policy["suspect_s"]:
                 track.updated = True
                 track.timer_s = NEVER
             return
+        if code < _FIRST_BOOTSTRAP or code == _BOOTSTRAP_DONE:
+            self._enter(self._bootstrap, codes.NO_CODE, now_s)
+            if track is self._bootstrap:
+                return
         self._enter(track, code, now_s)
         if code == _SUCCESS:
             track.timer_s = NEVER
@@ -417,7 +441,7 @@ class Ladder:
             self._ask(now_s + self.policy["suspect_s"], CLOSED)
 
     def _enter(self, track, code, now_s):
-        if self._states[code][0] != codes.PROGRESS:
+        if code not in _TRYING:
             track.busy_s = NEVER
         elif track.busy_s == NEVER:
             track.busy_s = now_s
@@ -439,6 +463,11 @@ class Ladder:
             track.good_s = now_s
             track.updated = False
             track.renewals += 1
+            self.budgets.recovered()
+            track.settled = True
+            self._resumed_net_s = NEVER
+        elif track.registered and not registered:
+            self._held(track, now_s)
         track.registered = registered
 
     def _ask(self, at_s, why):
@@ -472,14 +501,17 @@ class Ladder:
             return
         if action == DIAGNOSE:
             self._diagnosed_s = now_s
+            self._client_s = self.view.client_s
             return
         if action == PARK:
             self._parked = self.reason
             return
+        if action == RESUME or action == RADIO_ON:
+            self._take_ending(now_s)
+            return
         budgets.note(action, self.server, self.reason, now_s)
         if action == ENABLE_SERVER:
             budgets.repair(self.server)
-        if not step:
             return
         self._forced = 0
         budgets.spend(step, now_s)
@@ -497,12 +529,9 @@ class Ladder:
         for track in self.tracks:
             self._tried(track, now_s, window_s)
         self._tried(self._bootstrap, now_s, window_s)
-        if action == RESUME or action == RADIO_ON:  # puts back what somebody left behind
-            if self.reason == DISABLED:
-                budgets.enabled = 1
-                budgets.set_mark(MARK_REBOOT, now_s)
-            return
         budgets.count(_DENIED_TRIES if self.reason in (DENIED, SIM_FAULT) else step)
+        self._ending_s = NEVER
+        self._ending_gap_s = 0
         if action == PAUSE:
             budgets.set_mark(MARK_PAUSED, now_s)
         elif action == RADIO_OFF:
@@ -510,10 +539,34 @@ class Ladder:
         elif action == SOFT_RESET:
             budgets.set_mark(0, now_s)
 
+    def _take_ending(self, now_s):
+        # Ends a step of ours, which its beginning has paid for, or what somebody left behind. One
+        # that is refused is tried less and less often.
+        policy = self.policy
+        if self.reason == HALFWAY:
+            gap_s = max(2 * self._ending_gap_s, policy["suspect_s"])
+            self._ending_gap_s = min(gap_s, policy["unseen_s"])
+            self._ending_s = now_s + self._ending_gap_s
+            return
+        if self.action == RADIO_ON and self._detached_s != NEVER:
+            self._detached_s = now_s  # it could not have found the network before
+        row = self._steps[STEP_PAUSE if self.action == RESUME else STEP_RADIO]
+        self._ending_s = now_s + row[SPACING_S]
+        self.budgets.note(self.action, 0, self.reason, now_s)
+        self.budgets.spend(0, now_s)
+        if self.reason == DISABLED:
+            self.budgets.enabled = 1
+            self.budgets.set_mark(MARK_REBOOT, now_s)
+        for track in self.tracks:
+            self._tried(track, now_s, row[WINDOW_S])
+
     def done(self, now_s):
         """The action succeeded as a command; after RESUME or RADIO_ON its step is complete."""
         if self.action in (RESUME, RADIO_ON) and self.budgets.mark != MARK_REBOOT:
             self.budgets.set_mark(0, now_s)
+        if self.reason == HALFWAY:
+            self._ending_s = NEVER
+            self._ending_gap_s = 0
 
     def failed(self, now_s):
         """The module refused the action: there is no result to wait for."""
@@ -534,12 +587,12 @@ class Ladder:
     def decide(self, now_s):
         """Return the action for now: NONE, POLL, ... PARK."""
         self._now_s = now_s
-        self._look_s = self._poll_s = LATER
+        self._look_s = self.wake_s = LATER
         self._step = 0
         self._set(NONE, WELL, LATER)
         self._follow()
         self._choose()
-        self.not_before_s = min(self.not_before_s, self._poll_s)
+        self.wake_s = min(self.not_before_s, self.wake_s)
         return self.action
 
     def _set(self, action, reason, at_s, server=0, pending=NONE, held_by=WELL):
@@ -559,7 +612,7 @@ class Ladder:
         view = self.view
         if view.polls != self._polls:
             self._polls = view.polls
-            self._polled_s = now_s
+            self._polled_s = now_s if view.polled_s is None else view.polled_s
             self._ask_s = LATER
             for track in self.tracks:
                 if track.suspect:
@@ -577,12 +630,22 @@ class Ladder:
                 self._denied_s = NEVER
                 self.budgets.clear(_DENIED_TRIES)
         for track in self.tracks:
-            held_s = now_s - track.good_s if track.registered else 0
-            if held_s >= self.policy["hold_s" if track.updated else "lifetime_s"]:
-                track.degraded = False
-                if track.tries or self.budgets.in_episode(track.id):
-                    track.tries = 0
-                    self.budgets.end_episode(track.id)
+            if not track.registered:
+                continue
+            self._up_s = now_s
+            self._held(track, now_s)
+
+    def _held(self, track, now_s):
+        # An episode is over when the registration has held long enough.
+        if not track.tries and not self.budgets.in_episode(track.id):
+            return
+        end_s = track.good_s + self.policy["hold_s" if track.updated else "lifetime_s"]
+        if now_s < end_s:
+            self.wake_s = min(self.wake_s, end_s)
+        else:
+            track.tries = 0
+            track.degraded = False
+            self.budgets.end_episode(track.id)
 
     def _since(self, now_s, resumed_s):
         # Trouble that is found at the start is as old as the last step against it.
@@ -644,7 +707,7 @@ class Ladder:
         # Whether to poll now. One that stays unanswered is repeated less and less often.
         at_s = max(at_s, self._asked_s + self._poll_gap_s())
         if at_s > self._now_s:
-            self._poll_s = min(self._poll_s, at_s)
+            self.wake_s = min(self.wake_s, at_s)
             return False
         self._set(POLL, why, self._now_s)
         return True
@@ -668,17 +731,36 @@ class Ladder:
         if mark == MARK_REBOOT:
             return self._gate(STEP_RESET, self._now_s, DISABLED)
         wait_s = self.policy["pause_s" if mark == MARK_PAUSED else "radio_off_s"]
-        at_s = max(self.budgets.mark_s + wait_s, self._hold_s)
+        at_s = max(self.budgets.mark_s + wait_s, self._hold_s, self._ending_s)
         action = RESUME if mark == MARK_PAUSED else RADIO_ON
         if self._now_s < at_s:
             return self._set(NONE, HALFWAY, at_s, 0, action, HALFWAY)
         return self._set(action, HALFWAY, self._now_s)
 
+    def _restore(self, action, why):
+        # Something was found off that has to be on. No step of the ladder, so not on its caps.
+        at_s = max(self._hold_s, self._ending_s)
+        held_by = START if at_s == self._hold_s else SPACING
+        free_s = self.budgets.free_s(0, _HOUR_S)
+        if free_s > at_s:
+            at_s = free_s
+            held_by = RADIO_CAP
+        if self._now_s < at_s:
+            return self._set(NONE, why, at_s, 0, action, held_by)
+        return self._set(action, why, self._now_s)
+
     def _force(self):
-        if self._forced == STEP_REGISTER and self.track(self._forced_server) is None:
+        step = self._forced
+        server = 0
+        if step in (STEP_REGISTER, STEP_PARKED_REGISTER):
+            server = self._forced_server
+            if self.track(server) is None:
+                self._forced = 0
+                return self._wait(SERVER_MISSING, self._now_s)
+        elif step == STEP_PINS and not self.view.pins:
             self._forced = 0
-            return self._wait(SERVER_MISSING, self._now_s)
-        return self._gate(self._forced, self._now_s, FORCED, self._forced_server)
+            return self._wait(NO_PINS, self._now_s)
+        return self._gate(step, self._now_s, FORCED, server)
 
     def _park(self, why, at_s=LATER):
         # Told once; then nothing until something changes.
@@ -696,22 +778,22 @@ class Ladder:
         elif view.sim == SIM_LOCKED:
             why = SIM_LOCK
         elif view.radio_on is False:
-            self._gate(STEP_RADIO, now_s, RADIO_WAS_OFF)
+            self._restore(RADIO_ON, RADIO_WAS_OFF)
             return True
         elif view.mode == codes.MODE_INHIBITED:
-            self._gate(STEP_PAUSE, now_s, WAS_PAUSED)
+            self._restore(RESUME, WAS_PAUSED)
             return True
         elif view.mode == codes.MODE_DISABLED:
             if self.policy["reenable"] and not self.budgets.enabled:
-                self._gate(STEP_PAUSE, now_s, DISABLED)
+                self._restore(RESUME, DISABLED)
                 return True
             why = DISABLED
         else:
             why = NO_SERVERS
             for track in self.tracks:
                 if track.id in view.disabled:
-                    if not self.budgets.repaired(track.id) and now_s >= self._hold_s:
-                        self._set(ENABLE_SERVER, SERVER_DISABLED, now_s, track.id)
+                    if not self.budgets.repaired(track.id):
+                        self._enable(track.id)
                         return True
                     why = why and SERVER_DISABLED
                 elif track.id in view.missing:
@@ -727,6 +809,12 @@ class Ladder:
             return True
         return self._client()
 
+    def _enable(self, server):
+        if self._now_s < self._hold_s:
+            self._set(NONE, SERVER_DISABLED, self._hold_s, server, ENABLE_SERVER, START)
+        else:
+            self._set(ENABLE_SERVER, SERVER_DISABLED, self._now_s, server)
+
     def _client(self):
         # The client as a whole: what it said last may ask for a look.
         view = self.view
@@ -736,7 +824,7 @@ class Ladder:
                 self._diagnose(INIT_HANGS)
                 return True
             self._look(LATER if view.diagnosed_s >= hung_s else hung_s, INIT_HANGS)
-        if view.client in _SILENT_CLIENT and view.diagnosed_s <= view.client_s < self._now_s:
+        if view.client in _SILENT_CLIENT and view.client_s != self._client_s:
             self._diagnose(CLIENT_IDLE)
             return True
         return False
@@ -753,12 +841,13 @@ class Ladder:
             since_s = track.timer_at_s + track.timer_s + stuck_s
         elif then == WATCH:
             since_s = track.enter_s + self.policy["patience_s"]
-        elif then == CALL and kind == codes.PROGRESS:
+        elif track.busy_s != NEVER:
             own_s = track.busy_s + self.policy["own_retry_s"]
             if own_s < since_s:
                 since_s = own_s
                 track.why = OWN_RETRY
-        if self.view.client == _CLIENT_BOOTSTRAP and kind != codes.GOOD:
+        waits = self.view.client == _CLIENT_BOOTSTRAP and self._bootstrap.code == codes.NO_CODE
+        if waits and kind != codes.GOOD and track.code not in _BOOTSTRAPPING:
             end_s = self.view.client_s + self.policy["init_s"]
             if end_s < since_s:
                 since_s = end_s
@@ -767,7 +856,9 @@ class Ladder:
             since_s = max(since_s, track.answer_s + stuck_s)
         elif track.tried_s >= track.enter_s:
             since_s = max(since_s, track.tried_s + track.window_s)
-        return max(since_s, self._boot_s + self.policy["boot_window_s"])
+        if track.settled or since_s > self._boot_end_s:
+            return since_s
+        return self._boot_end_s + self._boot_spread_s
 
     def _judge(self, track):
         # Trouble counts once a poll has confirmed it.
@@ -779,7 +870,8 @@ class Ladder:
         if track.code == _SUCCESS and self._trouble_s(track) == LATER:
             self._look(max(track.enter_s, self._polled_s) + unseen_s, UNSEEN)
         elif then == WATCH:
-            self._look(max(track.enter_s + stuck_s, self._polled_s + unseen_s), STUCK)
+            look_s = track.enter_s + stuck_s
+            self._look(look_s if self._polled_s < look_s else self._polled_s + unseen_s, STUCK)
         since_s = self._trouble_s(track)
         if now_s < since_s:
             track.judged_s = NEVER
@@ -804,11 +896,10 @@ class Ladder:
         # The lowest step that is due, or the one that will be.
         view = self.view
         limit = self._steps[STEP_REGISTER][TRIES]
-        first = spent = None
+        first = spent = latest = None
         up = False
         down = True  # every server is in trouble and has used up its tries
         restart = True  # nothing less than a soft reset can help any of them
-        judged_s = NEVER
         for track in self.tracks:
             if track.id in view.missing or track.id in view.disabled:
                 continue
@@ -816,7 +907,8 @@ class Ladder:
             if track.judged_s == NEVER:
                 down = False
                 continue
-            judged_s = max(judged_s, track.judged_s)
+            if latest is None or track.judged_s > latest.judged_s:
+                latest = track
             if self._states[track.code][3] != CALL:
                 continue
             restart = False
@@ -830,21 +922,20 @@ class Ladder:
         for track in self.tracks:
             helped = self._states[track.code][3] == CALL and track.tries < limit
             track.degraded = up and track.judged_s != NEVER and not helped
-        parked = None
-        if spent is not None and up:
-            parked = (STEP_PARKED_REGISTER, _due_s(spent), OTHERS_WELL, spent.id)
-        if first is not None:
-            self._either((STEP_REGISTER, _due_s(first), first.why, first.id), parked)
-        elif parked is not None:
-            self._gate(*parked)
+        if up and spent is not None:
+            self._gate(STEP_PARKED_REGISTER, _due_s(spent), OTHERS_WELL, spent.id)
+            if first is not None and self.action == NONE:
+                self._or(STEP_REGISTER, _due_s(first), first.why, first.id)
+        elif view.init == _INIT_FAILED and not up:
+            self._module(view.init_s, INIT_FAILED, True, None)
+        elif self._bootstrap.judged_s != NEVER and not up:
+            self._module(self._bootstrap.judged_s, self._bootstrap.why, True, None)
+        elif first is not None:
+            self._gate(STEP_REGISTER, _due_s(first), first.why, first.id)
         elif up:
             self._well()
-        elif view.init == _INIT_FAILED:
-            self._module(view.init_s, INIT_FAILED, True, None)
-        elif self._bootstrap.judged_s != NEVER:
-            self._module(self._bootstrap.judged_s, self._bootstrap.why, True, None)
-        elif down and judged_s != NEVER:
-            self._module(judged_s, spent.why if spent else GAVE_UP, restart, spent)
+        elif down and latest is not None:
+            self._module(latest.judged_s, latest.why, restart, spent)
         else:
             self._well()
 
@@ -857,31 +948,43 @@ class Ladder:
                 why = RESULT if awaited else MODULE_TRIES
         if why == WELL:
             self._parked = WELL
-        elif self._now_s < self._boot_s + self.policy["boot_window_s"]:
+        elif self._now_s < self._boot_end_s:
             why = BOOT
-        self._wait(why)
+        # What is believed of the network may be wrong for ever: a day without proof is too long.
+        proof_s = self.view.diagnosed_s
+        for track in self.tracks:
+            proof_s = max(proof_s, track.proof_s)
+        doubt_s = proof_s + self.policy["lifetime_s"]
+        if self._now_s >= doubt_s:
+            return self._diagnose(UNSEEN)
+        return self._wait(why, doubt_s)
 
     def _denied(self):
         # The network or the SIM refuses: only a soft reset can help, ever more seldom.
         why = DENIED if self.view.denied else SIM_FAULT
-        if self._any_up():
-            return self._wait(why, self._now_s + self.policy["unseen_s"])
         return self._outside(STEP_RESET, self.budgets.tries[_DENIED_TRIES], self._denied_s, why)
 
     def _search(self):
         # Not in the network: the clocks of the servers stand still, the module searches.
-        if self._any_up():
-            return self._wait(DETACHED, self._now_s + self.policy["unseen_s"])
         step = self._next_step(STEP_RADIO) or STEP_PARKED_RESET
         return self._outside(step, self.budgets.tries[step], self._detached_s, DETACHED)
 
     def _outside(self, step, tries, since_s, why):
-        # The waits count from the trouble or the last thing done to the radio.
-        boot_end_s = self._boot_s + self.policy["boot_window_s"]
-        if self._now_s < boot_end_s:
-            return self._wait(BOOT, boot_end_s)
+        # The waits count from the trouble or the last thing done to the radio. The end of it may
+        # not have been heard: it is looked for, at once when a server proves it.
+        look_s = self.view.diagnosed_s + self.policy["unseen_s"]
+        for track in self.tracks:
+            if track.proof_s > self.view.diagnosed_s:
+                look_s = self._now_s
+        if self._now_s >= look_s:
+            return self._diagnose(why)
+        self.wake_s = min(self.wake_s, look_s)
+        if self._now_s < self._boot_end_s:
+            return self._wait(BOOT, self._boot_end_s)
+        if self._any_up():
+            return self._wait(why)
         for done in range(STEP_RADIO, STEP_PINS + 1):
-            since_s = max(since_s, self.budgets.last_s(done))
+            since_s = max(since_s, self.budgets.last_s(done) + self._steps[done][WINDOW_S])
         return self._wide(step, tries, since_s, why)
 
     def _any_up(self):
@@ -891,6 +994,7 @@ class Ladder:
             if track.timer_s != NEVER:
                 until_s = track.timer_at_s + track.timer_s + self._states[_SUCCESS][2]
             if track.registered and self._now_s < until_s:
+                self.wake_s = min(self.wake_s, until_s)
                 return True
         return False
 
@@ -914,22 +1018,22 @@ class Ladder:
             return self._wide(step, tries[step], judged_s, why)
         if self._parked != EXHAUSTED:
             return self._park(EXHAUSTED)
-        self._wide(STEP_PARKED_RESET, 0, self.budgets.last_s(STEP_RESET), why)
+        since_s = max(self.budgets.last_s(STEP_RESET), self._up_s)
+        self._wide(STEP_PARKED_RESET, 0, since_s, why)
         if self.action == NONE and spent is not None:
-            self._or((STEP_PARKED_REGISTER, _due_s(spent), why, spent.id))
+            self._or(STEP_PARKED_REGISTER, _due_s(spent), why, spent.id)
         return None
 
-    def _either(self, one, other):
-        # What can be done now of two (step, due_s, why, server), or what can be done first.
-        self._gate(*one)
-        if self.action == NONE and other is not None:
-            self._or(other)
-
-    def _or(self, other):
-        pending = (self.reason, self.not_before_s, self.server, self.pending, self.held_by)
-        self._gate(*other)
-        if self.action == NONE and pending[1] < self.not_before_s:
-            self._set(NONE, *pending)
+    def _or(self, step, due_s, why, server):
+        # Another step besides the one that waits: the first of the two that can be taken.
+        other_why = self.reason
+        at_s = self.not_before_s
+        other_server = self.server
+        pending = self.pending
+        held_by = self.held_by
+        self._gate(step, due_s, why, server)
+        if self.action == NONE and at_s < self.not_before_s:
+            self._set(NONE, other_why, at_s, other_server, pending, held_by)
 
     def _wide(self, step, tries, judged_s, why):
         key = step * 256 + tries
@@ -943,17 +1047,20 @@ class Ladder:
         now_s = self._now_s
         budgets = self.budgets
         row = self._steps[step]
+        base = PARKED_AS.get(step, 0)  # it counts as one of those too
         at_s = due_s
         held_by = WAIT
         if why != FORCED:
             if self._hold_s > at_s and why != DEAD_PORT:
                 at_s = self._hold_s
                 held_by = START
-            free_s = budgets.last_s(step) + row[SPACING_S]
+            free_s = self._spaced_s(step, base, why)
             if free_s > at_s:
                 at_s = free_s
                 held_by = SPACING
         free_s = budgets.free_s(step, row[CAP_S])
+        if base:
+            free_s = max(free_s, budgets.free_s(base, self._steps[base][CAP_S]))
         if free_s > at_s:
             at_s = free_s
             held_by = CAP
@@ -961,7 +1068,7 @@ class Ladder:
         if free_s > at_s:
             at_s = free_s
             held_by = RADIO_CAP
-        action = self._action(step, why)
+        action = self._action(step)
         if now_s < at_s:
             return self._set(NONE, why, at_s, server, action, held_by)
         if why != DEAD_PORT and self.view.diagnosed_s < now_s - self.policy["fresh_s"]:
@@ -969,16 +1076,24 @@ class Ladder:
         self._step = step
         return self._set(action, why, now_s, server)
 
-    def _action(self, step, why):
+    def _spaced_s(self, step, base, why):
+        # When it is apart enough from the last one, and from whatever else broke the connection.
+        spacing_s = self._steps[step][SPACING_S]
+        free_s = self.budgets.last_s(step) + spacing_s
+        if base:
+            spacing_s = self._steps[base][SPACING_S]
+            free_s = max(free_s, self.budgets.last_s(base) + spacing_s)
+        if base == STEP_RESET or (STEP_RADIO <= step <= STEP_PINS and why != DEAD_PORT):
+            for other in range(STEP_RADIO, STEP_PINS + 1):
+                free_s = max(free_s, self.budgets.last_s(other) + spacing_s)
+        return free_s
+
+    def _action(self, step):
         if step == STEP_PINS:
             if self.view.pins == HAS_RESET:
                 return PIN_RESET
             first = self.view.pins & HAS_RESET and not self.budgets.tries[STEP_PINS]
             return PIN_RESET if first else POWER_CYCLE
-        if why == RADIO_WAS_OFF:
-            return RADIO_ON
-        if why == WAS_PAUSED or (why == DISABLED and step == STEP_PAUSE):
-            return RESUME
         return _OF_STEP[step]
 
 

@@ -118,6 +118,8 @@ class Registry:
         self._uri_counts = array("i", bytes(4 * max_uris))
         self._uri_at_s = array("i", bytes(4 * max_uris))
         self._subscribers = []
+        self._watched = None
+        self._on_watched = None
 
         self.client_status = None  # codes.CLIENT_STATUS
         self.init_status = None  # codes.INIT_STATUS
@@ -163,10 +165,6 @@ class Registry:
     def uris(self):
         """All notified URIs, as uri() gives them."""
         return [self.uri(i) for i in range(self._uri_count)]
-
-    def is_uri(self, index, uri):
-        """Whether the URI of that index is `uri`, as bytes. Allocates nothing."""
-        return find(uri, 0, len(uri), self._uris, self._uri_stride, index, index + 1) == index
 
     def notified(self, server, uri):
         """(count, age in s) of the notifications of a URI; (0, None) when there was none.
@@ -219,6 +217,11 @@ class Registry:
         fns = list(self._subscribers)
         fns.append(fn)
         self._subscribers = fns
+
+    def watch_uri(self, uri, fn):
+        """Call fn() for every notification of one URI, also when the table of URIs is full."""
+        self._watched = bytes((len(uri),)) + uri.encode()
+        self._on_watched = fn
 
     def unsubscribe(self, fn):
         fns = list(self._subscribers)
@@ -376,6 +379,10 @@ class Registry:
         data = line.data
         if end - start > 1 and data[end - 1] == 0x2F:  # "/5/0/3/" is "/5/0/3"
             end -= 1
+        watched = self._watched
+        if watched and end - start == watched[0]:
+            if find(data, start, end, watched, len(watched), 0, 1) == 0:
+                self._on_watched()
         count = self._uri_count
         i = find(data, start, end, self._uris, self._uri_stride, 0, count)
         while i < count and self._uri_servers[i] != server:

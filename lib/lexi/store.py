@@ -16,13 +16,7 @@ from binascii import crc32
 from micropython import const
 
 from .errors import check
-from .policy import (
-    CAP,
-    STEP_PARKED_REGISTER,
-    STEP_PARKED_RESET,
-    STEP_REGISTER,
-    STEP_RESET,
-)
+from .policy import CAP, PARKED_AS
 
 CHECKPOINT_S = const(3600)
 
@@ -36,7 +30,7 @@ _MAGIC = b"LX"
 _VERSION = const(1)
 _HEAD = "<2sBH"
 _HEAD_SIZE = const(5)
-_BODY = "<IBIBBIBHBI8s"
+_BODY = "<IBIBBBIBHBI8s"
 _SERVER = "<HBB"
 
 # A clock that was never set starts in 1970, 2000 or 2021; ages are taken from two readings of it
@@ -51,7 +45,8 @@ class Budgets:
 
     tries: module-wide tries of the episode, by step; place 0: soft resets while the network or
     the SIM refuses. mark, mark_s: recovery.MARK_..., what must still be ended. enabled: 1 when
-    the client was enabled again in this episode. pin_tried: 1 when the SIM's PIN was entered and
+    the client was enabled again in this episode. troubled: 1 when no server was registered since
+    the last step. pin_tried: 1 when the SIM's PIN was entered and
     not accepted since. fota_s: last sign of a firmware update, far in the past for none. last:
     the action booked last, (action, server, reason, time).
     dirty: something changed that was not saved.
@@ -67,24 +62,26 @@ class Budgets:
         self.mark = 0
         self.mark_s = 0
         self.enabled = 0
+        self.troubled = 0
         self.pin_tried = 0
         self.fota_s = _NEVER
         self.last = (0, 0, 0, _NEVER)
         self._ids = array("H", bytes(2 * servers))
         self._server_tries = bytearray(servers)
         self._repaired = bytearray(servers)
+        self._shared = False  # the last place
         self.dirty = False
 
     # Rolling windows: a ring holds the times of the last `cap` steps of its kind, in order.
 
     def spend(self, step, now_s):
-        """Book a step of policy.py."""
+        """Book a step of policy.py; 0: a radio action that is no step."""
         self._push(0, now_s)
-        self._push(step, now_s)
-        if step == STEP_PARKED_REGISTER:
-            self._push(STEP_REGISTER, now_s)
-        elif step == STEP_PARKED_RESET:
-            self._push(STEP_RESET, now_s)
+        if step:
+            self._push(step, now_s)
+            self.troubled = 1
+        if step in PARKED_AS:
+            self._push(PARKED_AS[step], now_s)
 
     def _push(self, kind, now_s):
         ring = self._rings[kind]
@@ -107,10 +104,11 @@ class Budgets:
         return sum(1 for at_s in self._rings[step] if at_s + window_s <= now_s)
 
     def exhaust(self, now_s):
-        """Take everything as just spent: what is known of nothing better."""
+        """Take everything as just spent, the PIN too: what is known is nothing better."""
         for ring in self._rings:
             for i in range(len(ring)):
                 ring[i] = now_s
+        self.pin_tried = 1
         self.dirty = True
 
     # The episode
@@ -147,13 +145,17 @@ class Budgets:
 
     def _place(self, server, add=False):
         # Where a server's numbers are; None without. The last place is shared by those too many.
-        for i, known in enumerate(self._ids):
+        last = len(self._ids) - 1
+        for i in range(last + 1):
+            known = self._ids[i]
             if known == server:
                 return i
-            if known == 0 and add:
-                self._ids[i] = server
-                return i
-        return len(self._ids) - 1 if add else None
+            if known == 0:
+                if add:
+                    self._ids[i] = server
+                return i if add else None
+        self._shared = self._shared or add
+        return last if self._shared else None
 
     def in_episode(self, server):
         """Whether something is on the books that end_episode() would clear."""
@@ -171,10 +173,16 @@ class Budgets:
         self.enabled = 0
         self.dirty = True
 
+    def recovered(self):
+        """A server is registered: trouble that comes is new."""
+        if self.troubled:
+            self.troubled = 0
+            self.dirty = True
+
     def last_step(self):
-        """(step, time) of the last step of an episode that is not over; step 0 without one."""
+        """(step, time) of the last step against a trouble that is not over; step 0 without one."""
         latest = 0
-        if any(self.tries) or any(self._server_tries):
+        if self.troubled and (any(self.tries) or any(self._server_tries)):
             for step in range(1, _KINDS):
                 if self.last_s(step) > (self.last_s(latest) if latest else _NEVER):
                     latest = step
@@ -198,12 +206,11 @@ class Budgets:
 
     def open(self, now_s):
         """Whether the passing of time still changes anything here."""
-        return (
-            self.mark
-            or any(self.tries)
-            or any(self._server_tries)
-            or any(ring[len(ring) - 1] + _DAY_S > now_s for ring in self._rings)
-        )
+        for ring in self._rings:
+            if ring[len(ring) - 1] + _DAY_S > now_s:
+                return True
+        tries = any(self.tries) or any(self._server_tries)
+        return tries or self.mark or self.fota_s + _DAY_S > now_s
 
     # The record. Times are kept as ages, so that they can be read on another clock.
 
@@ -213,10 +220,11 @@ class Budgets:
         parts = [
             struct.pack(
                 _BODY,
-                wall_s or 0,
+                int(wall_s or 0),
                 self.mark,
                 _age(self.mark_s, now_s),
                 self.enabled,
+                self.troubled,
                 self.pin_tried,
                 _age(self.fota_s, now_s),
                 action,
@@ -262,12 +270,12 @@ class Budgets:
             self.set_server_tries(server_id, tries)
             if repaired:
                 self.repair(server_id)
-        _, self.mark, mark_age, self.enabled, self.pin_tried, fota_age = fields[:6]
-        action, server, reason, last_age = fields[6:10]
+        _, self.mark, mark_age, self.enabled, self.troubled, self.pin_tried = fields[:6]
+        fota_age, action, server, reason, last_age = fields[6:11]
         self.mark_s = _time(mark_age, since_s)
         self.fota_s = _time(fota_age, since_s)
         self.last = (action, server, reason, _time(last_age, since_s))
-        self.tries[:] = fields[10]
+        self.tries[:] = fields[11]
         self.dirty = False
 
 
@@ -282,7 +290,7 @@ def _time(age_s, since_s):
 def _elapsed_s(saved_s, wall_s):
     if not saved_s or not wall_s or (saved_s >= _SET_S) != (wall_s >= _SET_S):
         return 0
-    return min(max(wall_s - saved_s, 0), _MAX_AGE_S)
+    return min(max(int(wall_s) - saved_s, 0), _MAX_AGE_S)
 
 
 def writes_per_day(policy):
@@ -388,7 +396,7 @@ class Keeper:
         self._budgets = budgets
         self._wall = wall
         self._on_failure = on_failure
-        self._saved_s = 0
+        self._tried_s = 0
         self.failed = False
         self.writes = 0
 
@@ -400,33 +408,38 @@ class Keeper:
                 self._budgets.unpack(unseal(data), now_s, self._wall and self._wall())
         except (OSError, ValueError) as e:
             self._budgets.exhaust(now_s)
-            if self._on_failure:
-                self._on_failure(e)
+            self._tell(e)
         self.save(now_s)
 
     def save(self, now_s):
-        """Write the budgets if they changed; return whether a step may go ahead.
+        """Write the budgets; return whether a step may go ahead.
 
         The first failure spends all budgets: what is on the books in RAM would be forgotten by
         a reset. Later ones let the step go ahead, on the budgets in RAM.
         """
+        self._tried_s = now_s
         try:
             self._store.save(seal(self._budgets.pack(now_s, self._wall and self._wall())))
             self.writes += 1
-            self._saved_s = now_s
             self._budgets.dirty = False
             self.failed = False
         except OSError as e:
             if not self.failed:
                 self.failed = True
                 self._budgets.exhaust(now_s)
-                if self._on_failure:
-                    self._on_failure(e)
+                self._tell(e)
                 return False
         return True
 
+    def _tell(self, e):
+        if self._on_failure:
+            self._on_failure(e)
+            self._on_failure = None
+
     def due_s(self, now_s):
-        """Seconds until a checkpoint is due; None while time changes nothing."""
-        if not self._budgets.open(now_s):
+        """Seconds until a record is due, 0 for now; None while time changes nothing."""
+        if self._budgets.dirty and not self.failed:
+            return 0
+        if not self._budgets.dirty and not self._budgets.open(now_s):
             return None
-        return max(0, self._saved_s + CHECKPOINT_S - now_s)
+        return max(0, self._tried_s + CHECKPOINT_S - now_s)

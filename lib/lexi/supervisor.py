@@ -11,7 +11,7 @@ from micropython import const
 from . import codes, recovery
 from .channel import quoted
 from .errors import AtTimeout, CmeError, LexiError, check
-from .policy import DEFAULT, STEP_PARKED_RESET, STEP_REGISTER, STEPS
+from .policy import DEFAULT, STEP_PINS, STEP_REGISTER, STEPS
 from .policy import CAP_S as _CAP_S
 from .recovery import NEVER, NONE, REASONS, Ladder
 from .scan import INT
@@ -50,7 +50,7 @@ _START_RETRY_MAX_S = const(900)
 _MAX_WAIT_S = const(3600)
 _ERROR_S = const(60)
 _FOTA_SAVE_S = const(600)  # so often the last sign of a firmware update is kept
-_FOTA_URI = b"/5/0/3"  # OMA LwM2M object 5, resource 3: state of the update
+_FOTA_URI = "/5/0/3"  # OMA LwM2M object 5, resource 3: state of the update
 _INSTALLED = const(128)  # SARA-R5 FW update note: +UUFWINSTALL: 128, done, the module reboots
 _UFOTA_RESULT = const(2)  # SARA-R4 AT manual: +UFOTASTAT: 2,<result>; 3 is failed
 _UFOTA_FAILED = const(3)
@@ -129,8 +129,17 @@ class Supervisor:
         ):
             if fn is not None and not callable(fn):
                 raise ValueError("%s: %r, expected a function or None" % (name, fn))
-        if pin is not None:
-            quoted("pin", pin)
+        if pin is not None and not isinstance(pin, str):
+            raise ValueError("pin: %r, expected a string or None" % (pin,))
+        quoted("pin", pin or "")
+        if fota_setup is not None:
+            ok = isinstance(fota_setup, str) and fota_setup.startswith("AT")
+            if not ok or not all(" " <= c <= "~" for c in fota_setup):
+                raise ValueError("fota_setup: %r, expected an AT command or None" % (fota_setup,))
+        if not isinstance(servers, (tuple, list, type(None))):
+            raise ValueError("servers: %r, expected a tuple or None" % (servers,))
+        if len(set(servers or ())) != len(servers or ()):
+            raise ValueError("servers: %r, expected each once" % (servers,))
         for server in servers or ():
             check("servers", server, *lexi.lwm2m.family["server_id"])
         recovery.check_policy(policy)
@@ -169,7 +178,11 @@ class Supervisor:
         self._start_gap_s = 0
         self._restarts = self._registry.restarts
         self._monitor_failures = 0
-        self._suspect = False  # the monitor got no answer
+        self._suspect = False  # something was not answered
+        self._suspect_at_s = 0  # no verdict on that before: the module boots
+        self._fota_saved_s = NEVER
+        self._held = recovery.WELL  # by what the application holds back the next action
+        self._doing = None
         self._dead_s = NEVER
         self._veto_until_s = NEVER
         self._told = (NONE, 0, 0, 0)
@@ -179,6 +192,7 @@ class Supervisor:
         self.paused = False
         self._registry.watch(self._signal)
         self._registry.subscribe(self._event)
+        self._registry.watch_uri(_FOTA_URI, self._fota_sign)
         channel.on("+CEREG:", self._cereg)
         channel.on("+UFOTASTAT:", self._ufotastat)
         channel.on("+UFWPREVAL:", self._fota_sign)
@@ -203,7 +217,7 @@ class Supervisor:
 
         server: for STEP_REGISTER. Caps, a firmware update and a dead port still hold it back.
         """
-        check("step", step, STEP_REGISTER, STEP_PARKED_RESET)
+        check("step", step, STEP_REGISTER, STEP_PINS)
         if step == STEP_REGISTER:
             check("server", server, *self._lexi.lwm2m.family["server_id"])
         self.ladder.force(step, server)
@@ -231,18 +245,19 @@ class Supervisor:
         allow. servers: by short ID, (registered, code, seconds since the last proof or None).
         """
         ladder = self.ladder
-        now_s = self._clock.s
+        now_s = self._now_s()
         action = ladder.action or ladder.pending
-        next_s = ladder.not_before_s - now_s
-        event = (DEFERRED, action, ladder.server, ladder.reason, ladder.held_by, next_s)
+        held_by = self._held or ladder.held_by
+        next_s = self._told_at_s - now_s
+        event = self._doing or (DEFERRED, action, ladder.server, ladder.reason, held_by, next_s)
         steps = self._policy["steps"]
         return {
             "text": describe(event),
             "action": action,
             "server": ladder.server,
             "reason": ladder.reason,
-            "held_by": ladder.held_by,
-            "next_s": next_s if next_s < recovery.LATER // 2 else None,
+            "held_by": held_by,
+            "next_s": max(0, next_s) if next_s < recovery.LATER // 2 else None,
             "left": {
                 STEPS[step]: self.budgets.left(step, now_s, row[_CAP_S])
                 for step, row in steps.items()
@@ -281,27 +296,32 @@ class Supervisor:
         if not self._up and now_s >= self._start_at_s:
             self._todo = self._start
             return 0
-        if self._suspect and not self._frozen(now_s):
+        if self._suspect and now_s >= self._suspect_at_s and not self._frozen(now_s):
             self._todo = self._alive
             return 0
         ladder = self.ladder
         action = ladder.decide(now_s)
+        self._tell_verdicts()
         at_s = ladder.not_before_s
         held_by = ladder.held_by
+        self._held = recovery.WELL
         if action != NONE:
-            held_by = self._held_by(action, now_s)
+            self._held = held_by = self._held_by(action, now_s)
             if not held_by:
                 self._todo = self._act
                 return 0
             at_s = self._veto_until_s if held_by == recovery.VETO else recovery.LATER
         self._tell_state(action or ladder.pending, held_by, at_s, now_s)
-        wait_s = at_s - now_s
+        wait_s = min(at_s, ladder.wake_s) - now_s if action == NONE else at_s - now_s
+        wait_s = min(wait_s, _MAX_WAIT_S)
         if not self._up:
             wait_s = min(wait_s, self._start_at_s - now_s)
-        checkpoint_s = self.keeper.due_s(now_s)
-        if checkpoint_s == 0 or self.budgets.dirty:
-            return 0
-        return max(1, min(wait_s, checkpoint_s or _MAX_WAIT_S, _MAX_WAIT_S))
+        if self._suspect and not self._frozen(now_s):
+            wait_s = min(wait_s, max(1, self._suspect_at_s - now_s))
+        save_s = self.keeper.due_s(now_s)
+        if save_s is not None:
+            wait_s = min(wait_s, save_s)
+        return max(0 if save_s == 0 else 1, wait_s)
 
     def _held_by(self, action, now_s):
         # The application may hold back steps, and the diagnosis before one; nothing else.
@@ -329,7 +349,7 @@ class Supervisor:
             except LexiError as e:
                 self._failed(e)
             now_s = self._now_s()
-            if self.budgets.dirty or self.keeper.due_s(now_s) == 0:
+            if self.keeper.due_s(now_s) == 0:
                 self.keeper.save(now_s)
         return max(1, self.due_s())
 
@@ -356,19 +376,30 @@ class Supervisor:
                 self._veto_until_s = self._clock.s + put_off_s
                 return
         ladder.take(self._clock.s + 1)  # begun seconds count, or caps and spacings were short
-        if not self.keeper.save(self._clock.s):
+        if self.budgets.dirty and not self.keeper.save(self._clock.s):
+            if action in (recovery.PAUSE, recovery.RADIO_OFF):
+                self.budgets.set_mark(0, 0)  # nothing was begun
             return  # what is booked is not safe: the budgets are spent now
+        self._doing = (DOING, action, server, reason, 0, 0)
         self._tell(DOING, action, server, reason)
+        self._channel.on_send = self._not_frozen
         try:
             await self._carry_out(action, server)
+            ladder.done(self._now_s())
         except AtTimeout:
             raise
         except LexiError as e:
             self._failed(e)
             self._tell(REFUSED, action, server, reason)
             ladder.failed(self._now_s())
-            return
-        ladder.done(self._now_s())
+        finally:
+            self._doing = None
+            self._channel.on_send = None
+
+    def _not_frozen(self, line):
+        # The step may have waited for the port, and a firmware update begun meanwhile.
+        if self._frozen(self._clock.s) and not line.endswith(b"?") and line != b"AT":
+            raise LexiError("%s: a firmware update is running" % line.decode())
 
     async def _carry_out(self, action, server):
         lwm2m = self._lexi.lwm2m
@@ -426,7 +457,7 @@ class Supervisor:
         # Whether AT is answered at all, after something was not.
         self._suspect = False
         try:
-            await self._channel.sync(_ALIVE_TRIES)
+            await self._channel.sync(max(1, _ALIVE_TRIES - self._channel.unanswered))
         except AtTimeout as e:
             self._failed(e)
             self._silent()
@@ -442,9 +473,13 @@ class Supervisor:
         self._start_at_s = min(self._start_at_s, self._now_s())
 
     def _silent(self):
-        if not self._frozen(self._now_s()):
-            self.view.reachable = False
-            self._dead_s = self._clock.s
+        # A dead port, unless the module is busy with a firmware update or has just restarted.
+        now_s = self._now_s()
+        if self._frozen(now_s) or now_s < self._suspect_at_s:
+            self._suspect = True
+            return
+        self.view.reachable = False
+        self._dead_s = now_s
         self._suspect = False
 
     def _failed(self, e):
@@ -461,6 +496,7 @@ class Supervisor:
         self._sync_restarts(now_s)
         if monitor.polls != view.polls:
             view.polls = monitor.polls
+            view.polled_s = monitor.polled_s
             view.reachable = True
         if monitor.failures != self._monitor_failures:
             self._monitor_failures = monitor.failures
@@ -469,6 +505,8 @@ class Supervisor:
         if view.reachable is False and self._channel.heard_s > self._dead_s:
             self._dead_s = self._channel.heard_s
             self._suspect = True
+
+    def _tell_verdicts(self):
         for track in self.ladder.tracks:
             renewed = track.renewals != track.told_renewals
             if track.told and (renewed or not track.registered):
@@ -488,6 +526,7 @@ class Supervisor:
     def _sync_restarts(self, now_s):
         if self._registry.restarts != self._restarts:
             self._restarts = self._registry.restarts
+            self._suspect_at_s = now_s + self._monitor.reboot_wait_s + self._boot_s
             self.ladder.rebooted(now_s)
 
     # Diagnosis: from the bottom up, AT commands that touch nothing
@@ -517,11 +556,12 @@ class Supervisor:
     async def _ask(self, coro):
         # A refusal leaves things as they were known; silence ends the diagnosis.
         try:
-            await coro
+            return await coro
         except AtTimeout:
             raise
         except LexiError as e:
             self._failed(e)
+        return None
 
     async def _look_at_sim(self):
         view = self.view
@@ -553,6 +593,7 @@ class Supervisor:
             return False
         self.budgets.set_pin_tried(1)
         if not self.keeper.save(self._now_s()) or self.keeper.failed:
+            self.budgets.set_pin_tried(0)
             return False
         try:
             await self._channel.command("AT+CPIN=", args=(self._pin,))
@@ -564,12 +605,10 @@ class Supervisor:
         return True
 
     async def _look_at_radio(self):
-        lines = await self._channel.command("AT+CFUN?", "+CFUN:")
-        if lines and lines[0][:1].isdigit():
-            self.view.radio_on = int(lines[0].split(b",")[0]) == 1
+        await self._channel.command("AT+CFUN?", "+CFUN:", on_info=self._cfun_answer)
 
     async def _look_at_network(self):
-        await self._channel.command("AT+CEREG=1")
+        await self._ask(self._channel.command("AT+CEREG=1"))
         await self._channel.command(
             "AT+CEREG?", "+CEREG:", accept=_is_answer, on_info=self._cereg_answer
         )
@@ -585,18 +624,14 @@ class Supervisor:
 
     async def _look_at_servers(self):
         view = self.view
-        ids = await self._lexi.lwm2m.servers()
-        try:
-            rows = await self._lexi.lwm2m.configs()
-            known = [row.server_id for row in rows]
-            off = [row.server_id for row in rows if row.server_disabled]
-        except AtTimeout:
-            raise
-        except LexiError as e:
-            self._failed(e)
-            known, off = ids, []
-        known = known or ids
-        wanted = self._wanted
+        ids = await self._ask(self._lexi.lwm2m.servers())
+        rows = await self._ask(self._lexi.lwm2m.configs())
+        if ids is None and rows is None:
+            return  # it did not tell
+        ids = ids or []
+        known = [row.server_id for row in rows or ()] or ids
+        off = [row.server_id for row in rows or () if row.server_disabled]
+        wanted = self._wanted and list(self._wanted)
         if wanted is None:
             # Those enabled now, and those once wanted that still have a row.
             wanted = [s for s in known if s not in off or self.ladder.track(s) is not None]
@@ -624,12 +659,11 @@ class Supervisor:
         self._sync_restarts(now_s)
         view = self.view
         if event == codes.REGISTRATION or event == codes.BOOTSTRAP:
+            if value == codes.NO_CODE and self._registry.code(server) != value:
+                return  # the module said so, which means nothing
             self.ladder.see(now_s, server, value)
         elif event == codes.TIMER:
             self.ladder.see_timer(now_s, server, value)
-        elif event == codes.NOTIFICATION:
-            if self._registry.is_uri(value, _FOTA_URI):
-                self._fota_sign(None)
         elif event == codes.CONNECTION:
             if value == codes.CONNECTION_CLOSED:
                 self.ladder.see_closed(now_s, server)
@@ -640,9 +674,15 @@ class Supervisor:
             view.init = value
             view.init_s = now_s
 
+    def _cfun_answer(self, line):
+        if line.int(0) is not None:
+            self.view.radio_on = line.int(0) == 1
+
     def _cereg(self, line):
         if not _is_answer(line):
             self._network(line.int(0))
+            if self.view.attached and self.view.sim == recovery.SIM_FAILED:
+                self.view.sim = recovery.SIM_UNKNOWN
 
     def _cereg_answer(self, line):
         self._network(line.int(1))
@@ -669,18 +709,19 @@ class Supervisor:
     def _frozen(self, now_s):
         return now_s < self.budgets.fota_s + self._policy["fota_s"]
 
-    def _fota_sign(self, line):
+    def _fota_sign(self, line=None):
         # Kept in the store: a restart of the MCU must not take the installation for a dead port.
         now_s = self._clock.s
         if not self._frozen(now_s):
             self._tell(FOTA, NONE, 0, recovery.FOTA)
-        if now_s - self.budgets.fota_s >= _FOTA_SAVE_S:
+        if now_s - self._fota_saved_s >= _FOTA_SAVE_S:
+            self._fota_saved_s = now_s
             self.budgets.dirty = True
         self.budgets.fota_s = now_s
         self._signal.set()
 
     def _fota_end(self):
-        self.budgets.fota_s = NEVER
+        self.budgets.fota_s = self._fota_saved_s = NEVER
         self.budgets.dirty = True
         self.view.diagnosed_s = NEVER
         self._signal.set()

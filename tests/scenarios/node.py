@@ -1,7 +1,12 @@
 # A supervised node, for test_scenarios.py and others: arguments are one JSON object.
 #   policy (name), change (fields of it), servers, pins (1 reset, 2 power, 3 both), pin (of the
-#   SIM), veto (seconds by which every step is put off), blocking (without asyncio)
-# Reports every event of the supervisor, in words, and what it went through.
+#   SIM), veto (seconds by which every step is put off)
+#   timeout_ms (of LwM2M commands)
+#   chance (percent: how much of what it can add to a wait it does add; without it, random)
+#   hear (report every event of the registry)
+#   application ([[at_s, "enable" | "reboot"], ...]: what the application does in the first life)
+# Reports that it started, every event of the supervisor in words, and once a minute what it
+# counted if that has changed.
 
 import virtual  # before lexi
 
@@ -9,12 +14,11 @@ import asyncio
 import json
 import sys
 
-from lexi import Lexi, codes, policy, supervisor
+from lexi import Lexi, LexiError, codes, policy, supervisor
 from lexi.store import FileStore
 
 OPTIONS = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
 
-# What the module answers late is tested elsewhere; a mute one shall not take 70 s each time.
 FAMILY = dict(codes.LEXI_R10401D)
 FAMILY["timeout_ms"] = OPTIONS.get("timeout_ms", 70000)
 
@@ -28,6 +32,10 @@ async def power_cycle():
     await asyncio.sleep(20)
     await virtual.pin("pwr_on", 500)
     await asyncio.sleep(6)
+
+
+def chance(n):
+    return (n - 1) * OPTIONS["chance"] // 100
 
 
 def options():
@@ -44,7 +52,7 @@ def options():
         "pin_reset": reset_pin if pins & 1 else None,
         "power_cycle": power_cycle if pins & 2 else None,
         "veto": (lambda action, server, reason: veto_s) if veto_s else None,
-        "random": virtual.random,
+        "random": chance if "chance" in OPTIONS else virtual.random,
     }
 
 
@@ -52,18 +60,60 @@ def tell(event):
     virtual.report({"event": list(event), "text": supervisor.describe(event)})
 
 
+def hear(event, server, value):
+    virtual.report({"heard": [event, server, value]})
+
+
+def counted(lexi, watcher):
+    channel = lexi.channel
+    registry = lexi.registry
+    unexpected = [
+        repr(e)
+        for e in (watcher.last_error, lexi.monitor.last_error)
+        if e is not None and not isinstance(e, LexiError)
+    ]
+    return {
+        "errors": channel.handler_errors + channel.stream_errors + len(unexpected),
+        "unexpected": unexpected,
+        "malformed": channel.malformed,
+        "undecodable": channel.undecodable,
+        "unknown_codes": registry.unknown_codes,
+        "unknown_events": registry.unknown_events,
+    }
+
+
+async def apply(lexi, steps):
+    # The application's part; the supervisor knows nothing of it.
+    for at_s, what in steps:
+        await asyncio.sleep(at_s - virtual.now_ms / 1000)
+        if what == "enable":
+            needs = "a restart" if await lexi.lwm2m.enable() else "nothing more"
+            virtual.report({"text": "application: enabled, needs " + needs})
+        elif what == "reboot":
+            await lexi.reboot()
+            virtual.report({"text": "application: restarted the module"})
+        else:
+            raise ValueError("application: %r" % what)
+
+
 async def main():
+    virtual.report({"started": virtual.starts})
     lexi = Lexi(virtual.VirtualStream(), family=FAMILY, max_uris=4)
+    if OPTIONS.get("hear"):
+        lexi.registry.subscribe(hear)
+    lexi.channel.on_error = lambda e: virtual.report({"text": "error: %r" % e})
     watcher = supervisor.Supervisor(lexi, **options())
     watcher.subscribe(tell)
-    running = asyncio.create_task(watcher.run())
-    errors = 0
-    while not running.done():
+    tasks = [asyncio.create_task(watcher.run())]
+    if virtual.starts == 1:
+        tasks.append(asyncio.create_task(apply(lexi, OPTIONS.get("application", []))))
+    told = None
+    while not tasks[0].done():
         await asyncio.sleep(60)
-        channel = lexi.channel
-        if channel.handler_errors != errors:
-            errors = channel.handler_errors
-            virtual.report({"handler_errors": errors})
+        now = counted(lexi, watcher)
+        if now != told:
+            told = now
+            virtual.report({"counted": now})
 
 
 virtual.run(main())

@@ -228,7 +228,7 @@ class BlockingPort:
 
     def idle(self, ms):
         """Let so much time pass while the receive path runs."""
-        self.lexi.run(self.lexi._runtime.sleep_ms(ms))
+        self.lexi.run(self.lexi.runtime.sleep_ms(ms))
 
 
 class AioPort:

@@ -317,7 +317,7 @@ class IdleTest(unittest.TestCase):
         self.assertEqual(self.lexi.channel.handler_errors, 0)
 
     def test_the_runtimes_poll(self):
-        runtime = self.lexi._target._runtime
+        runtime = self.lexi._target.runtime
         pump = self.lexi._target.channel.pump
         for ms in (0, 1, 0):
             harness.without_heap(runtime.poll, pump, ms)
