@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint twin setup clean
+.PHONY: help demo fleet test soak bench lint twin setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -15,9 +15,15 @@ help: ## show this list
 demo: setup ## run the sensor node against the simulated module; no hardware needed
 	@$(VENV_PYTHON) tools/demo.py $(ARGS)
 
+fleet: setup ## simulate 100 000 nodes after an outage and a power cut
+	@$(VENV_PYTHON) tools/fleet.py $(ARGS)
+
 test: ## run all tests
 	@$(PYTHON) tools/setup_env.py --npm
 	@$(VENV_PYTHON) tests/run.py $(ARGS)
+
+soak: setup ## run the ladder through random worlds for DAYS=200000 simulated days
+	@$(VENV_PYTHON) tests/soak/soak.py $(ARGS)
 
 bench: ## measure against the performance contract
 	@$(PYTHON) tools/setup_env.py --npm
