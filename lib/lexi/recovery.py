@@ -948,7 +948,7 @@ class Ladder:
                 why = RESULT if awaited else MODULE_TRIES
         if why == WELL:
             self._parked = WELL
-        elif self._now_s < self._boot_end_s:
+        elif why == MODULE_TRIES and self._now_s < self._boot_end_s:
             why = BOOT
         # What is believed of the network may be wrong for ever: a day without proof is too long.
         proof_s = self.view.diagnosed_s
