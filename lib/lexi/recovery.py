@@ -790,7 +790,10 @@ class Ladder:
             why = DISABLED
         else:
             why = NO_SERVERS
+            odd = WELL
             for track in self.tracks:
+                if track.id in view.disabled or track.id in view.missing:
+                    odd = SERVER_MISSING
                 if track.id in view.disabled:
                     if not self.budgets.repaired(track.id):
                         self._enable(track.id)
@@ -807,7 +810,22 @@ class Ladder:
             else:
                 self._diagnose(why)
             return True
+        # One of several servers, or a network that was not seen since the radio was switched on.
+        if odd and self._look_again(self.policy["fault_s"], odd):
+            return True
+        if view.attached is None and self._detached_s != NEVER:
+            if self._look_again(self.policy["unseen_s"], DETACHED):
+                return True
         return self._client()
+
+    def _look_again(self, after_s, why):
+        # Whether the last diagnosis is so old that another one is due.
+        at_s = self.view.diagnosed_s + after_s
+        if self._now_s >= at_s:
+            self._diagnose(why)
+            return True
+        self.wake_s = min(self.wake_s, at_s)
+        return False
 
     def _enable(self, server):
         if self._now_s < self._hold_s:
@@ -972,13 +990,12 @@ class Ladder:
     def _outside(self, step, tries, since_s, why):
         # The waits count from the trouble or the last thing done to the radio. The end of it may
         # not have been heard: it is looked for, at once when a server proves it.
-        look_s = self.view.diagnosed_s + self.policy["unseen_s"]
+        after_s = self.policy["unseen_s"]
         for track in self.tracks:
             if track.proof_s > self.view.diagnosed_s:
-                look_s = self._now_s
-        if self._now_s >= look_s:
-            return self._diagnose(why)
-        self.wake_s = min(self.wake_s, look_s)
+                after_s = 0
+        if self._look_again(after_s, why):
+            return None
         if self._now_s < self._boot_end_s:
             return self._wait(BOOT, self._boot_end_s)
         if self._any_up():

@@ -4,9 +4,10 @@
 # into a FileStore or an RtcStore, or anything else with load() and save(). What cannot be read
 # or written is never taken for "nothing was spent yet": all budgets then count as just spent.
 #
-# Written are: every step before its command, the end of a step or an episode, and once in
-# CHECKPOINT_S while something is on the books, so that time counts even for an MCU whose clock
-# does not survive. That bounds the writes of a day, see writes_per_day().
+# Written are: every step before its command, the end of a step or an episode, and checkpoints while
+# something is on the books: 1, 2, 4, ... min after a start, then once an hour. So at least half
+# of the uptime counts even if the MCU restarts often and no clock survives. That bounds the
+# writes of a day, see writes_per_day().
 
 import os
 import struct
@@ -19,6 +20,7 @@ from .errors import check
 from .policy import CAP, PARKED_AS
 
 CHECKPOINT_S = const(3600)
+FIRST_CHECKPOINT_S = const(60)
 
 _NEVER = const(-0x20000000)
 _KINDS = const(8)  # steps of policy.py, and place 0 for all of them together
@@ -293,9 +295,17 @@ def _elapsed_s(saved_s, wall_s):
     return min(max(int(wall_s) - saved_s, 0), _MAX_AGE_S)
 
 
-def writes_per_day(policy):
-    """The most records that one day can need: checkpoints, and two for each step."""
-    return _DAY_S // CHECKPOINT_S + 24 * 2 * policy["radio_per_hour"]
+def writes_per_day(policy, starts=0):
+    """The most records that one day with so many starts of the node can need.
+
+    Checkpoints, two for each step, and for each start one and its early checkpoints.
+    """
+    early = 1
+    at_s = FIRST_CHECKPOINT_S
+    while at_s < CHECKPOINT_S:
+        early += 1
+        at_s *= 2
+    return _DAY_S // CHECKPOINT_S + 24 * 2 * policy["radio_per_hour"] + early * starts
 
 
 def seal(body):
@@ -397,6 +407,7 @@ class Keeper:
         self._wall = wall
         self._on_failure = on_failure
         self._tried_s = 0
+        self._gap_s = FIRST_CHECKPOINT_S
         self.failed = False
         self.writes = 0
 
@@ -417,6 +428,8 @@ class Keeper:
         The first failure spends all budgets: what is on the books in RAM would be forgotten by
         a reset. Later ones let the step go ahead, on the budgets in RAM.
         """
+        if now_s - self._tried_s >= self._gap_s:
+            self._gap_s = min(2 * self._gap_s, CHECKPOINT_S)
         self._tried_s = now_s
         try:
             self._store.save(seal(self._budgets.pack(now_s, self._wall and self._wall())))
@@ -424,6 +437,7 @@ class Keeper:
             self._budgets.dirty = False
             self.failed = False
         except OSError as e:
+            self._gap_s = CHECKPOINT_S
             if not self.failed:
                 self.failed = True
                 self._budgets.exhaust(now_s)
@@ -442,4 +456,4 @@ class Keeper:
             return 0
         if not self._budgets.dirty and not self._budgets.open(now_s):
             return None
-        return max(0, self._tried_s + CHECKPOINT_S - now_s)
+        return max(0, self._tried_s + self._gap_s - now_s)

@@ -20,7 +20,11 @@ def test_demo_succeeds():
         check=False,
     )
     assert result.returncode == 0, result.stdout
-    assert result.stdout.rstrip().splitlines()[-1].startswith("OK: registered, lost, registered again")
+    assert (
+        result.stdout.rstrip()
+        .splitlines()[-1]
+        .startswith("OK: registered, lost, registered again")
+    )
 
 
 def test_verdict_is_good_only_for_what_the_module_confirms():

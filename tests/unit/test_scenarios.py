@@ -1,6 +1,7 @@
 # Every file of tests/scenarios against the ladder alone, on a fake clock, with the least, the
 # middle and the most that chance can add to a wait. tests/host/test_scenarios.py runs the same
-# files end to end. The format is described in tests/scenarios/README.md.
+# files end to end, and tests/scenarios/mutate.py runs them against policies with one wrong cell.
+# The format is described in tests/scenarios/README.md.
 
 import json
 import os
@@ -19,12 +20,12 @@ MAX_DECISIONS = 100000
 class World:
     """The module as the "pure" part of a file describes it, and the ladder on a fake clock."""
 
-    def __init__(self, scenario, chance):
+    def __init__(self, scenario, chance, rules=None):
         over, under = chance
         self.pure = scenario["pure"]
         self.now_s = 0
         options = scenario.get("options", {})
-        rules = dict(getattr(policy, options.get("policy", "DEFAULT")))
+        rules = dict(getattr(policy, policy_of(scenario)) if rules is None else rules)
         rules.update(options.get("change", {}))
         self.ladder = recovery.Ladder(
             rules, store.Budgets(rules), lambda n: (n - 1) * over // under
@@ -289,12 +290,33 @@ def differences(expect, world, chance):
     return wrong
 
 
+def policy_of(scenario):
+    """The name of the policy that it is for."""
+    return scenario.get("options", {}).get("policy", "DEFAULT")
+
+
 # A file with "cases" stands for several scenarios, one for each.
 
 
 def cases(scenario):
     for case in scenario.get("cases", [{}]):
         yield fill(scenario, case)
+
+
+def runs(scenario):
+    """What a file stands for: its cases, what is expected of each, and each chance."""
+    for case in cases(scenario):
+        expect = dict(case.get("expect", {}))
+        expect.update(case["pure"].get("expect", {}))
+        for chance in CHANCES:
+            yield case, expect, chance
+
+
+def wrong_in(case, expect, chance, rules=None):
+    """What is not as expected; with another policy than the case's own, if `rules` is one."""
+    world = World(case, chance, rules)
+    world.run(case["until_s"])
+    return differences(expect, world, chance)
 
 
 def fill(part, case):
@@ -312,32 +334,31 @@ def fill(part, case):
 # within 5 s, and the verdict waits for its answer.
 
 
-def jump_differences(scenario):
-    wrong = []
+def jump_differences(scenario, rules=None):
+    """Yields the jumps that are not taken as the file says: (old, new)."""
     jumps = {int(old): new for old, new in scenario["pure"]["jumps"].items()}
     for old, following in jumps.items():
         for new in jumps:
             if new == old:
                 continue
             if new not in (4, 16):
-                legal = not jump(old, new, 1000).polls
+                legal = not jump(old, new, 1000, rules).polls
             elif old in codes.REGISTERED:  # polled anyway
-                legal = not jump(old, new, 1000, True).ladder.registered(721)
+                legal = not jump(old, new, 1000, rules, True).ladder.registered(721)
             else:  # polled anyway, except just after a start
-                legal = not jump(old, new, 30).polls
+                legal = not jump(old, new, 30, rules).polls
             if legal != (new in following):
-                wrong.append((old, new))
-            if new in scenario["pure"]["after restart"] and jump(old, new, 30).polls:
-                wrong.append((old, new, "after a restart"))
-    return wrong
+                yield old, new
+            if new in scenario["pure"]["after restart"] and jump(old, new, 30, rules).polls:
+                yield old, new, "after a restart"
 
 
-def jump(old, new, at_s, mute=False):
+def jump(old, new, at_s, rules=None, mute=False):
     """The world 5 s after a jump, which comes 10 s after the code before it."""
     steps = [[at_s - 10, "see", 721, old], [at_s, "see", 721, new]]
     if at_s > 420:
         steps.append([20, "see", 721, 3])
-    world = World({"pure": {"steps": steps}}, CHANCES[0])
+    world = World({"pure": {"steps": steps}}, CHANCES[0], rules)
     world.run(at_s - 1)
     world.polls = []
     world.mute = mute
@@ -360,19 +381,14 @@ def add(name):
         with open(FOLDER + "/" + name) as f:
             scenario = json.load(f)
         if "jumps" in scenario["pure"]:
-            self.assertEqual(jump_differences(scenario), [])
+            self.assertEqual(list(jump_differences(scenario)), [])
             return
         failures = []
-        for case in cases(scenario):
-            expect = dict(case.get("expect", {}))
-            expect.update(case["pure"].get("expect", {}))
-            for chance in CHANCES:
-                world = World(case, chance)
-                world.run(case["until_s"])
-                wrong = differences(expect, world, chance)
-                if wrong:
-                    where = "%s, chance %d/%d: " % (case["title"], chance[0], chance[1])
-                    failures.append(where + "%s" % wrong)
+        for case, expect, chance in runs(scenario):
+            wrong = wrong_in(case, expect, chance)
+            if wrong:
+                where = "%s, chance %d/%d: " % (case["title"], chance[0], chance[1])
+                failures.append(where + "%s" % wrong)
         self.assertEqual(failures, [], "\n".join(failures))
 
     setattr(Scenarios, "test_" + name[:-5], test)
