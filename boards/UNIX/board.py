@@ -57,8 +57,11 @@ def _pin(name):
     return drive
 
 
-# silence_s is short, so that a module that falls silent is noticed soon.
-OPTIONS = {"runtime": _Runtime(), "clock": Clock(_ticks), "silence_s": 300}
+# Both are short: a simulated module is back soon, and one that falls silent is to be noticed.
+OPTIONS = {"reboot_wait_s": 1, "silence_s": 300}
+if _SPEED != 1:  # for asyncio only
+    OPTIONS["runtime"] = _Runtime()
+    OPTIONS["clock"] = Clock(_ticks)
 SUPERVISOR = pins.options(_pin("reset_n"), _pin("pwr_on"), _sleep_ms)
 SUPERVISOR["store"] = FileStore(os.getenv("LEXI_STORE") or "lexi.bud")
 

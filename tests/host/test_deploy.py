@@ -139,6 +139,6 @@ def test_install_with_mpremote_and_first_steps(board, module, tmp_path):
     for name in library_files():
         source = ROOT / "lib" / "lexi" / name
         assert (tmp_path / "lib" / "lexi" / name).read_bytes() == source.read_bytes()
-    mpremote(board, "cp", "boards/UNIX/board.py", ":lib/board.py")
+    mpremote(board, "cp", "boards/UNIX/board.py", "boards/pins.py", ":lib/")
     printed = mpremote(board, "exec", FIRST_STEPS.format(tty=module))
     assert printed.split() == ["registered:", "True", "from:", "lib/lexi/__init__.py"]

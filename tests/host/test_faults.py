@@ -26,7 +26,7 @@ def play(verbs, run_s=RUN_S, silence_s=NEVER_S):
     """Run the node; send the verbs, each with the seconds before it. Return (node, module)."""
     with tempfile.TemporaryDirectory() as folder:
         simulator = demo.Simulator(folder, *OPTIONS)
-        environment = unixport.environment("lib", "boards/UNIX", LEXI_UART=simulator.tty)
+        environment = unixport.environment("lib", "boards", "boards/UNIX", LEXI_UART=simulator.tty)
         node = subprocess.Popen(
             [unixport.find().path, "tests/host/node/faulty.py", str(run_s), str(silence_s)],
             cwd=unixport.ROOT,
