@@ -2,8 +2,6 @@
 #
 # Both are open drain, never driven high. Times: ubxlib's LEXI-R10 row, and what its boards use.
 
-import asyncio
-
 RESET_N_MS = 150
 PWR_ON_OFF_MS = 2500  # a long press switches off
 PWR_ON_ON_MS = 500
@@ -20,23 +18,23 @@ def open_drain(gpio):
     return Pin(gpio, Pin.OPEN_DRAIN, value=1).value
 
 
-def options(reset_n, pwr_on, sleep_ms=asyncio.sleep_ms):
+def options(reset_n, pwr_on):
     """Arguments for a Supervisor. reset_n, pwr_on: functions of the level, None if not wired."""
 
-    async def pulse(drive, ms):
+    async def pulse(drive, ms, sleep_ms):
         drive(0)
         try:
             await sleep_ms(ms)
         finally:
             drive(1)
 
-    async def pin_reset():
-        await pulse(reset_n, RESET_N_MS)
+    async def pin_reset(sleep_ms):
+        await pulse(reset_n, RESET_N_MS, sleep_ms)
 
-    async def power_cycle():
-        await pulse(pwr_on, PWR_ON_OFF_MS)
+    async def power_cycle(sleep_ms):
+        await pulse(pwr_on, PWR_ON_OFF_MS, sleep_ms)
         await sleep_ms(POWER_DOWN_MS)
-        await pulse(pwr_on, PWR_ON_ON_MS)
+        await pulse(pwr_on, PWR_ON_ON_MS, sleep_ms)
         await sleep_ms(BOOT_MS)
 
     return {

@@ -62,7 +62,7 @@ OPTIONS = {"reboot_wait_s": 1, "silence_s": 300}
 if _SPEED != 1:  # for asyncio only
     OPTIONS["runtime"] = _Runtime()
     OPTIONS["clock"] = Clock(_ticks)
-SUPERVISOR = pins.options(_pin("reset_n"), _pin("pwr_on"), _sleep_ms)
+SUPERVISOR = pins.options(_pin("reset_n"), _pin("pwr_on"))
 SUPERVISOR["store"] = FileStore(os.getenv("LEXI_STORE") or "lexi.bud")
 
 

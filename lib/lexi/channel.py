@@ -359,6 +359,7 @@ class Channel:
                 self._owed -= 1
             return
         self._result = tag
+        self.unanswered = 0
         if tag != _OK:
             self._error = self.line.rest() if tag in (_CME, _CME + 1) else b""
         self._done.set()
@@ -627,7 +628,6 @@ class Channel:
                     tries -= 1
                     try:
                         await self._probe()
-                        self.unanswered = 0
                         break
                     except AtTimeout:
                         self.unanswered += 1

@@ -7,6 +7,7 @@
 #
 # All times are seconds of one monotonic clock. Nothing here allocates while all is well.
 
+from array import array
 from micropython import const
 
 from . import codes
@@ -118,6 +119,7 @@ HALFWAY = const(39)
 VETO = const(40)
 PAUSED = const(41)
 RESULT = const(42)
+NO_ANSWER = const(43)
 
 REASONS = (
     "all is well",
@@ -163,6 +165,7 @@ REASONS = (
     "the application's veto",
     "paused by the application",
     "the result of the last step is awaited",
+    "the client does not answer polls",
 )
 
 # View.sim
@@ -197,8 +200,10 @@ _SILENT_CLIENT = (6, 7)  # command mode only, shut down
 _TRUSTED = const(0)  # Track.distrust
 _TESTED = const(1)  # a try was made because the timer ran out
 _DISTRUSTED = const(2)  # it succeeded, and the timer has not moved since
+_NOTHING_ELSE = (DENIED, SIM_FAULT, NO_ANSWER)  # but a soft reset can help
 _DENIED_TRIES = const(0)  # Budgets.tries: of soft resets while the network or the SIM refuses
 _HOUR_S = const(3600)
+_OTHERS = const(16)
 
 
 class View:
@@ -276,7 +281,7 @@ class Ladder:
 
     After decide(): action; server (REGISTER and ENABLE_SERVER); reason, why it is to be done.
     With action NONE: pending is what will be done at not_before_s unless things change, and
-    held_by why not now; wake_s is when to decide again at the latest.
+    held_by why not now. wake_s is when to decide again at the latest.
     Raises ValueError for a policy that is not sound, see check_policy().
     """
 
@@ -288,6 +293,9 @@ class Ladder:
         self.budgets = budgets
         self.view = View()
         self.tracks = []
+        # Servers nobody asked for: IDs, and when each was said to be registered.
+        self._other_ids = array("H", bytes(2 * _OTHERS))
+        self._other_s = array("i", [NEVER] * _OTHERS)
         self._states = policy["states"]
         self._steps = policy["steps"]
         self._random = random
@@ -308,6 +316,7 @@ class Ladder:
         self._look_s = LATER  # when a state will want one
         self._look_why = WELL
         self._asked_s = NEVER  # when the last poll was decided
+        self._unpolled_s = NEVER  # when the first one was that is not answered yet
         self._ask_gap_s = 0
         self._diagnosed_s = NEVER  # when the last diagnosis was decided
         self._client_s = NEVER  # the client event that it looked into
@@ -337,6 +346,7 @@ class Ladder:
             if track is None:
                 track = Track(server, self._now_s)
                 track.tries = self.budgets.server_tries(server)
+                self._other(server, NEVER)
             tracks.append(track)
         self.tracks = tracks
 
@@ -365,12 +375,18 @@ class Ladder:
             track.registered = track.suspect = track.settled = False
             track.timer_s = NEVER
         self._enter(self._bootstrap, codes.NO_CODE, now_s)
+        for i in range(_OTHERS):
+            self._other_s[i] = NEVER
+        self._unpolled_s = NEVER
+        if self.budgets.mark == MARK_REBOOT:
+            self.budgets.set_mark(0, now_s)
 
     def see(self, now_s, server, code):
         """Take a status code, from a URC or a poll."""
         track = self.track(server)
         if track is None:
-            if code < _FIRST_BOOTSTRAP:
+            if code < _FIRST_BOOTSTRAP or code == codes.NO_CODE:
+                self._other(server, now_s if code in codes.REGISTERED else NEVER)
                 return
             track = self._bootstrap
         if code not in self._states:
@@ -498,6 +514,8 @@ class Ladder:
         if action == POLL:
             self._ask_gap_s = self._poll_gap_s()
             self._asked_s = now_s
+            if self._unpolled_s == NEVER:
+                self._unpolled_s = now_s
             return
         if action == DIAGNOSE:
             self._diagnosed_s = now_s
@@ -529,7 +547,7 @@ class Ladder:
         for track in self.tracks:
             self._tried(track, now_s, window_s)
         self._tried(self._bootstrap, now_s, window_s)
-        budgets.count(_DENIED_TRIES if self.reason in (DENIED, SIM_FAULT) else step)
+        budgets.count(_DENIED_TRIES if self.reason in _NOTHING_ELSE else step)
         self._ending_s = NEVER
         self._ending_gap_s = 0
         if action == PAUSE:
@@ -568,8 +586,16 @@ class Ladder:
             self._ending_s = NEVER
             self._ending_gap_s = 0
 
+    def undo(self):
+        """The action was taken, but nothing was sent: nothing was begun that must be ended."""
+        if self.action in (PAUSE, RADIO_OFF) or self.reason == DISABLED:
+            self.budgets.set_mark(0, 0)
+            self.budgets.enabled = 0
+
     def failed(self, now_s):
         """The module refused the action: there is no result to wait for."""
+        if self.action == RESUME and self.reason == DISABLED:
+            self.undo()
         for track in self.tracks:
             if self.action != REGISTER or track.id == self.server:
                 track.window_s = max(0, now_s - track.tried_s)
@@ -592,7 +618,8 @@ class Ladder:
         self._set(NONE, WELL, LATER)
         self._follow()
         self._choose()
-        self.wake_s = min(self.not_before_s, self.wake_s)
+        if self.action == NONE:
+            self.wake_s = min(self.not_before_s, self.wake_s)
         return self.action
 
     def _set(self, action, reason, at_s, server=0, pending=NONE, held_by=WELL):
@@ -614,6 +641,7 @@ class Ladder:
             self._polls = view.polls
             self._polled_s = now_s if view.polled_s is None else view.polled_s
             self._ask_s = LATER
+            self._unpolled_s = NEVER
             for track in self.tracks:
                 if track.suspect:
                     self._verdict(track, now_s)
@@ -634,6 +662,12 @@ class Ladder:
                 continue
             self._up_s = now_s
             self._held(track, now_s)
+            until_s = self._until_s(track)
+            if now_s < until_s + self.policy["unseen_s"]:
+                self.wake_s = min(self.wake_s, until_s + self.policy["unseen_s"])
+            elif self._polled_s < until_s:
+                track.registered = False  # nobody can tell any more
+                track.suspect = True
 
     def _held(self, track, now_s):
         # An episode is over when the registration has held long enough.
@@ -685,16 +719,16 @@ class Ladder:
             return self._finish()
         if view.diagnosed_s == NEVER:
             return self._diagnose(BOOT)
-        if self._forced:
-            return self._force()
-        if self._poll(self._ask_s, self._ask_why):
+        if self._forced and (self._force() or self.action != NONE):
             return None
-        if self._fault():
+        if self._poll(self._ask_s, self._ask_why) or self._fault():
             return None
         if view.denied or view.sim == SIM_FAILED:
             return self._denied()
         if view.attached is False:
             return self._search()
+        if self._unanswered():
+            return None
         for track in self.tracks:
             self._judge(track)
         self._judge(self._bootstrap)
@@ -755,12 +789,16 @@ class Ladder:
         if step in (STEP_REGISTER, STEP_PARKED_REGISTER):
             server = self._forced_server
             if self.track(server) is None:
-                self._forced = 0
-                return self._wait(SERVER_MISSING, self._now_s)
+                return self._drop_forced(SERVER_MISSING)
         elif step == STEP_PINS and not self.view.pins:
-            self._forced = 0
-            return self._wait(NO_PINS, self._now_s)
-        return self._gate(step, self._now_s, FORCED, server)
+            return self._drop_forced(NO_PINS)
+        self._gate(step, self._now_s, FORCED, server)
+        return False
+
+    def _drop_forced(self, why):
+        self._forced = 0
+        self._wait(why, self._now_s)
+        return True
 
     def _park(self, why, at_s=LATER):
         # Told once; then nothing until something changes.
@@ -915,7 +953,7 @@ class Ladder:
         view = self.view
         limit = self._steps[STEP_REGISTER][TRIES]
         first = spent = latest = None
-        up = False
+        up = self._others_up(NEVER)
         down = True  # every server is in trouble and has used up its tries
         restart = True  # nothing less than a soft reset can help any of them
         for track in self.tracks:
@@ -968,6 +1006,9 @@ class Ladder:
             self._parked = WELL
         elif why == MODULE_TRIES and self._now_s < self._boot_end_s:
             why = BOOT
+        if self._forced:
+            self._force()  # what holds it back
+            return None
         # What is believed of the network may be wrong for ever: a day without proof is too long.
         proof_s = self.view.diagnosed_s
         for track in self.tracks:
@@ -987,6 +1028,16 @@ class Ladder:
         step = self._next_step(STEP_RADIO) or STEP_PARKED_RESET
         return self._outside(step, self.budgets.tries[step], self._detached_s, DETACHED)
 
+    def _unanswered(self):
+        # AT is answered, but no poll for so long: the module's client has died.
+        since_s = self._unpolled_s + self.policy["patience_s"]
+        if self._unpolled_s == NEVER or self._now_s < since_s or self._any_up():
+            return False
+        tries = self.budgets.tries[_DENIED_TRIES]
+        since_s = max(since_s, self.budgets.last_s(STEP_RESET))
+        self._wide(STEP_RESET, tries, since_s, NO_ANSWER)
+        return True
+
     def _outside(self, step, tries, since_s, why):
         # The waits count from the trouble or the last thing done to the radio. The end of it may
         # not have been heard: it is looked for, at once when a server proves it.
@@ -1004,16 +1055,45 @@ class Ladder:
             since_s = max(since_s, self.budgets.last_s(done) + self._steps[done][WINDOW_S])
         return self._wide(step, tries, since_s, why)
 
+    def _others_up(self, since_s):
+        # Whether a server that is not followed was said to be registered, after that time.
+        for i in range(_OTHERS):
+            if self._other_s[i] > since_s:
+                return True
+        return False
+
+    def _other(self, server, at_s):
+        place = 0
+        for i in range(_OTHERS):
+            if self._other_ids[i] == server:
+                place = i
+                break
+            if self._other_s[i] == NEVER:
+                place = i
+        self._other_ids[place] = server
+        self._other_s[place] = at_s
+
+    def any_registered(self):
+        """Whether any server is registered, also one that is not followed."""
+        for track in self.tracks:
+            if track.registered:
+                return True
+        return self._others_up(NEVER)
+
     def _any_up(self):
         # Without a network: registered until the announced update is overdue for certain.
         for track in self.tracks:
-            until_s = track.good_s + self.policy["lifetime_s"]
-            if track.timer_s != NEVER:
-                until_s = track.timer_at_s + track.timer_s + self._states[_SUCCESS][2]
+            until_s = self._until_s(track)
             if track.registered and self._now_s < until_s:
                 self.wake_s = min(self.wake_s, until_s)
                 return True
-        return False
+        return self._others_up(self._now_s - self.policy["lifetime_s"])
+
+    def _until_s(self, track):
+        # How long what was last proved holds: to the announced update, or for a lifetime.
+        if track.timer_s == NEVER:
+            return max(track.good_s, track.proof_s) + self.policy["lifetime_s"]
+        return track.timer_at_s + track.timer_s + self._states[_SUCCESS][2]
 
     def _next_step(self, step):
         # The first module-wide step from `step` on with tries left, or 0.

@@ -275,7 +275,7 @@ class Budgets:
         _, self.mark, mark_age, self.enabled, self.troubled, self.pin_tried = fields[:6]
         fota_age, action, server, reason, last_age = fields[6:11]
         self.mark_s = _time(mark_age, since_s)
-        self.fota_s = _time(fota_age, since_s)
+        self.fota_s = _time(fota_age, now_s)  # by uptime alone: a clock can be wrong
         self.last = (action, server, reason, _time(last_age, since_s))
         self.tries[:] = fields[11]
         self.dirty = False
@@ -365,8 +365,11 @@ class RtcStore:
 
     rtc: machine.RTC(). offset: of the record, if the application keeps something before it.
     After power-up it is empty, which counts as a record that was lost: the first
-    re-registration then comes an hour later. Pass wall=time.time to the Keeper: the RTC runs on.
+    re-registration then comes an hour later, the first reset a day later. The RTC runs on: pass
+    wall=time.time. A PIN is not entered with it: whether it was refused before would be lost.
     """
+
+    lost_with_power = True
 
     def __init__(self, rtc=None, offset=0):
         if rtc is None:

@@ -56,6 +56,8 @@ _UFOTA_RESULT = const(2)  # SARA-R4 AT manual: +UFOTASTAT: 2,<result>; 3 is fail
 _UFOTA_FAILED = const(3)
 _ATTACHED = (1, 5)  # 3GPP TS 27.007, +CEREG <stat>
 _DENIED = const(3)
+# Reasons for a module-wide step that a registration does not void.
+_REGARDLESS = (recovery.FORCED, recovery.DETACHED, recovery.DENIED, recovery.SIM_FAULT)
 _SIM_LOCKS = (11, 12)  # 3GPP TS 27.007, 9.2
 _SIM_FAULTS = (10, 13, 15)
 
@@ -93,8 +95,9 @@ class Supervisor:
     servers: short IDs that are wanted; None: those enabled in the module at the first look.
     store: what outlives a reset of the MCU, see store.py; None: a file in the working folder.
     wall: a function giving seconds of a clock that outlives it too, or None.
-    pin: of the SIM; entered once. pin_reset, power_cycle: functions or coroutine functions that
-        pulse RESET_N, or switch off and on by PWR_ON, and return when the module may boot.
+    pin: of the SIM; entered once, so that the store must outlive the power. pin_reset(sleep_ms),
+        power_cycle(sleep_ms): functions or coroutine functions that pulse RESET_N, or switch
+        off and on by PWR_ON; they wait by `await sleep_ms(ms)`, whatever the runtime is.
     veto(action, server, reason): seconds by which a step is put off, 0 to let it go ahead.
     fota_setup: a command that asks for firmware update URCs, errors ignored; None: none.
     boot_s: time the module may take to answer after a start.
@@ -132,6 +135,8 @@ class Supervisor:
         if pin is not None and not isinstance(pin, str):
             raise ValueError("pin: %r, expected a string or None" % (pin,))
         quoted("pin", pin or "")
+        if pin and getattr(store, "lost_with_power", False):
+            raise ValueError("pin: needs a store that outlives the power, such as FileStore")
         if fota_setup is not None:
             ok = isinstance(fota_setup, str) and fota_setup.startswith("AT")
             if not ok or not all(" " <= c <= "~" for c in fota_setup):
@@ -150,6 +155,7 @@ class Supervisor:
         self._registry = lexi.registry
         self.runtime = lexi.runtime
         self._signal = self.runtime.signal()
+        self._sleep_ms = self.runtime.sleep_ms
         self._policy = policy
         self._wanted = servers
         self._pin = pin
@@ -181,6 +187,8 @@ class Supervisor:
         self._suspect = False  # something was not answered
         self._suspect_at_s = 0  # no verdict on that before: the module boots
         self._fota_saved_s = NEVER
+        self._fota_asked = False  # for its URCs, since the last restart
+        self._notified_s = self._notified_at_s = NEVER  # first and last notification of a series
         self._held = recovery.WELL  # by what the application holds back the next action
         self._doing = None
         self._dead_s = NEVER
@@ -192,7 +200,7 @@ class Supervisor:
         self.paused = False
         self._registry.watch(self._signal)
         self._registry.subscribe(self._event)
-        self._registry.watch_uri(_FOTA_URI, self._fota_sign)
+        self._registry.watch_uri(_FOTA_URI, self._fota_notified)
         channel.on("+CEREG:", self._cereg)
         channel.on("+UFOTASTAT:", self._ufotastat)
         channel.on("+UFWPREVAL:", self._fota_sign)
@@ -285,7 +293,7 @@ class Supervisor:
             except Exception as e:  # counted: this task must not end, whatever it was
                 self.failures += 1
                 self.last_error = e
-                await self.runtime.sleep_ms(_ERROR_S * 1000)
+                await self._sleep_ms(_ERROR_S * 1000)
 
     def due_s(self):
         """Seconds until step() has something to do, 0 for now. Allocates nothing when well."""
@@ -312,8 +320,7 @@ class Supervisor:
                 return 0
             at_s = self._veto_until_s if held_by == recovery.VETO else recovery.LATER
         self._tell_state(action or ladder.pending, held_by, at_s, now_s)
-        wait_s = min(at_s, ladder.wake_s) - now_s if action == NONE else at_s - now_s
-        wait_s = min(wait_s, _MAX_WAIT_S)
+        wait_s = min(min(at_s, ladder.wake_s) - now_s, _MAX_WAIT_S)
         if not self._up:
             wait_s = min(wait_s, self._start_at_s - now_s)
         if self._suspect and not self._frozen(now_s):
@@ -358,14 +365,18 @@ class Supervisor:
         action = ladder.action
         if action in (recovery.POLL, recovery.DIAGNOSE, recovery.PARK):
             ladder.take(self._clock.s)
-        if action == recovery.POLL:
-            await self._monitor.poll()
-        elif action == recovery.DIAGNOSE:
-            await self._diagnose()
-        elif action == recovery.PARK:
-            self._tell(PARKED, NONE, 0, ladder.reason)
-        else:
-            await self._step(action, ladder.server, ladder.reason)
+        self._channel.on_send = self._still_right
+        try:
+            if action == recovery.POLL:
+                await self._monitor.poll()
+            elif action == recovery.DIAGNOSE:
+                await self._diagnose()
+            elif action == recovery.PARK:
+                self._tell(PARKED, NONE, 0, ladder.reason)
+            else:
+                await self._step(action, ladder.server, ladder.reason)
+        finally:
+            self._channel.on_send = None
 
     async def _step(self, action, server, reason):
         # Asked for, booked, told, done.
@@ -377,12 +388,10 @@ class Supervisor:
                 return
         ladder.take(self._clock.s + 1)  # begun seconds count, or caps and spacings were short
         if self.budgets.dirty and not self.keeper.save(self._clock.s):
-            if action in (recovery.PAUSE, recovery.RADIO_OFF):
-                self.budgets.set_mark(0, 0)  # nothing was begun
+            ladder.undo()
             return  # what is booked is not safe: the budgets are spent now
         self._doing = (DOING, action, server, reason, 0, 0)
         self._tell(DOING, action, server, reason)
-        self._channel.on_send = self._not_frozen
         try:
             await self._carry_out(action, server)
             ladder.done(self._now_s())
@@ -394,12 +403,19 @@ class Supervisor:
             ladder.failed(self._now_s())
         finally:
             self._doing = None
-            self._channel.on_send = None
 
-    def _not_frozen(self, line):
-        # The step may have waited for the port, and a firmware update begun meanwhile.
-        if self._frozen(self._clock.s) and not line.endswith(b"?") and line != b"AT":
+    def _still_right(self, line):
+        # It may have waited for the port while the world went on. Questions are harmless.
+        if line.endswith(b"?") or line == b"AT":
+            return
+        if self._frozen(self._clock.s):
             raise LexiError("%s: a firmware update is running" % line.decode())
+        if self._doing is None:
+            return
+        _, action, _, reason, _, _ = self._doing
+        wide = action in (recovery.PAUSE, recovery.RADIO_OFF, recovery.SOFT_RESET)
+        if wide and reason not in _REGARDLESS and self.ladder.any_registered():
+            raise LexiError("%s: a server is registered" % line.decode())
 
     async def _carry_out(self, action, server):
         lwm2m = self._lexi.lwm2m
@@ -420,10 +436,10 @@ class Supervisor:
         elif action == recovery.SOFT_RESET:
             await self._monitor.reboot(self._boot_s)
         elif action == recovery.PIN_RESET:
-            await self._monitor.reboot(self._boot_s, self._pin_reset)
+            await self._monitor.reboot(self._boot_s, lambda: self._pin_reset(self._sleep_ms))
             self._answered()
         elif action == recovery.POWER_CYCLE:
-            await self._monitor.reboot(self._boot_s, self._power_cycle)
+            await self._monitor.reboot(self._boot_s, lambda: self._power_cycle(self._sleep_ms))
             self._answered()
         elif action == recovery.ENABLE_SERVER:
             await lwm2m.change_config(server, server_disabled=0)
@@ -446,7 +462,7 @@ class Supervisor:
         except LexiError as e:
             self._failed(e)
             if isinstance(e, AtTimeout):
-                self._silent()
+                self._suspect = True  # one lost answer is no dead port
             else:
                 self._answered()
             gap_s = max(2 * self._start_gap_s, _START_RETRY_S)
@@ -475,6 +491,8 @@ class Supervisor:
     def _silent(self):
         # A dead port, unless the module is busy with a firmware update or has just restarted.
         now_s = self._now_s()
+        if not self.runtime.reading:  # nobody listens: that proves nothing
+            self._suspect_at_s = now_s + _ERROR_S
         if self._frozen(now_s) or now_s < self._suspect_at_s:
             self._suspect = True
             return
@@ -497,6 +515,7 @@ class Supervisor:
         if monitor.polls != view.polls:
             view.polls = monitor.polls
             view.polled_s = monitor.polled_s
+            self._compare(now_s)
             view.reachable = True
         if monitor.failures != self._monitor_failures:
             self._monitor_failures = monitor.failures
@@ -505,6 +524,13 @@ class Supervisor:
         if view.reachable is False and self._channel.heard_s > self._dead_s:
             self._dead_s = self._channel.heard_s
             self._suspect = True
+
+    def _compare(self, now_s):
+        # The ladder follows the registry, also if it missed an event.
+        for track in self.ladder.tracks:
+            code = self._registry.code(track.id)
+            if code != track.code:
+                self.ladder.see(now_s, track.id, code)
 
     def _tell_verdicts(self):
         for track in self.ladder.tracks:
@@ -526,6 +552,7 @@ class Supervisor:
     def _sync_restarts(self, now_s):
         if self._registry.restarts != self._restarts:
             self._restarts = self._registry.restarts
+            self._fota_asked = False
             self._suspect_at_s = now_s + self._monitor.reboot_wait_s + self._boot_s
             self.ladder.rebooted(now_s)
 
@@ -537,6 +564,9 @@ class Supervisor:
         view = self.view
         restarts = self._registry.restarts
         try:
+            if self._fota_setup and not self._fota_asked:
+                await self._ask(self._channel.command(self._fota_setup))
+                self._fota_asked = True
             await self._look_at_sim()
             await self._ask(self._look_at_radio())
             await self._ask(self._look_at_network())
@@ -544,11 +574,8 @@ class Supervisor:
             await self._ask(self._look_at_client())
             await self._ask(self._look_at_servers())
             await self._ask(self._monitor.poll())
-            if view.diagnosed_s == NEVER:  # the first since a restart
-                if self._fota_setup:
-                    await self._ask(self._channel.command(self._fota_setup))
-                if not self._imei:
-                    await self._ask(self._look_at_imei())
+            if not self._imei:
+                await self._ask(self._look_at_imei())
         finally:
             if restarts == self._registry.restarts:
                 view.diagnosed_s = self._now_s()
@@ -637,11 +664,11 @@ class Supervisor:
             wanted = [s for s in known if s not in off or self.ladder.track(s) is not None]
         if wanted != [track.id for track in self.ladder.tracks]:
             self.ladder.watch(wanted)
-            for server in wanted:  # what is known of those new to the ladder
-                code = self._registry.code(server)
-                if code != codes.NO_CODE:
-                    self.ladder.see(self._now_s(), server, code)
+            self._compare(self._now_s())
         view.missing = tuple(s for s in wanted if s not in known and s not in ids)
+        if self._registry.dropped:  # more servers than it has room for
+            listed = self._registry.servers()
+            view.missing = tuple(s for s in wanted if s not in listed)
         view.disabled = tuple(s for s in wanted if s in off)
 
     async def _look_at_imei(self):
@@ -708,6 +735,17 @@ class Supervisor:
 
     def _frozen(self, now_s):
         return now_s < self.budgets.fota_s + self._policy["fota_s"]
+
+    def _fota_notified(self):
+        # A server may observe the state of the update for ever: notifications alone freeze for
+        # a time, not again and again.
+        now_s = self._clock.s
+        limit_s = self._policy["fota_s"]
+        if now_s - self._notified_at_s > limit_s:
+            self._notified_s = now_s
+        self._notified_at_s = now_s
+        if now_s - self._notified_s < limit_s:
+            self._fota_sign()
 
     def _fota_sign(self, line=None):
         # Kept in the store: a restart of the MCU must not take the installation for a dead port.

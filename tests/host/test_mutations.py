@@ -17,6 +17,7 @@ LIMIT_S = 400  # takes 25 s on two idle cores
 tables = deviceless.load("policy")
 
 # What nothing can notice, and why. Each of these must survive, and no other mutant may.
+# (--full finds the same cells with other values, and waits behind the one before the last try.)
 NEITHER = "of the classes only good and failed mean something to the ladder: see 31 to 35"
 PROMISE = "the ladder does not act on it: check_policy wants it high enough, tests/soak keep it"
 EQUIVALENT = {

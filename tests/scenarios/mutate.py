@@ -92,7 +92,7 @@ def mutants(name, full):
                     yield (table[:-1], key, field), text, with_row(rules, table, key, values)
     for key in sorted(rules):
         value = rules[key]
-        if isinstance(value, int) and (own or value != default[key]):
+        if isinstance(value, (bool, int)) and (own or value != default[key]):
             for other in [not value] if isinstance(value, bool) else near(value, full):
                 yield (key,), "%s->%s" % (value, other), dict(rules, **{key: other})
 
@@ -214,6 +214,8 @@ def load(options):
                 sys.exit("mutate.py: %s fails without a mutation: %s" % (name, wrong))
             file.cost_ms = time.ticks_diff(time.ticks_ms(), start_ms)
             files.append(file)
+    if not files:
+        sys.exit("mutate.py: there is no such file")
     files.sort(key=lambda file: file.cost_ms)
     return files
 
@@ -244,9 +246,10 @@ class Hunt:
         for file in files:
             try:
                 wrong = file.wrong(rules)
-            except Exception as e:  # a world that cannot go on is noticed as well
-                if not isinstance(e, AssertionError):
-                    print("%s: %s: %r" % (file.name, cell, e))
+            except AssertionError:  # the ladder runs in circles
+                wrong = True
+            except Exception as e:
+                print("%s: %s: %r" % (file.name, cell, e))
                 return "raised"
             if wrong:
                 for key in likely:

@@ -23,11 +23,11 @@ FAMILY = dict(codes.LEXI_R10401D)
 FAMILY["timeout_ms"] = OPTIONS.get("timeout_ms", 70000)
 
 
-async def reset_pin():
+async def reset_pin(sleep_ms):
     await virtual.pin("reset_n", 150)
 
 
-async def power_cycle():
+async def power_cycle(sleep_ms):
     await virtual.pin("pwr_on", 2500)
     await asyncio.sleep(20)
     await virtual.pin("pwr_on", 500)

@@ -274,11 +274,11 @@ class Node:
         self.events = []
 
     def _pin(self, name, kind):
-        def plain():
+        def plain(sleep_ms):
             self.module.pulse(name)
 
-        async def coroutine():
-            await self.lexi_core().runtime.sleep_ms(150)
+        async def coroutine(sleep_ms):
+            await sleep_ms(150)
             self.module.pulse(name)
 
         return plain if kind == "plain" else coroutine
@@ -1573,7 +1573,7 @@ class EventsTest(Case):
     def test_the_vocabulary(self):
         self.assertEqual(len(supervisor.KINDS), supervisor.FOTA + 1)
         self.assertEqual(len(recovery.ACTIONS), recovery.PARK + 1)
-        self.assertEqual(len(recovery.REASONS), recovery.RESULT + 1)
+        self.assertEqual(len(recovery.REASONS), recovery.NO_ANSWER + 1)
         for names in (supervisor.KINDS[1:], recovery.ACTIONS, recovery.REASONS):
             self.assertEqual(len(set(names)), len(names))
 
@@ -2570,7 +2570,7 @@ class RunTest(Case):
     def test_pins_that_raise(self):
         calls = []
 
-        def pin_reset():
+        def pin_reset(sleep_ms):
             calls.append(1)
             raise OSError(5)
 
