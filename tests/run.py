@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -52,27 +53,35 @@ def main():
     options = parse_arguments()
     os.chdir(ROOT)
     port = unixport.find()
-    steps = [
-        *unit_steps(port, options.only, options.limit),
-        *host_steps(options.only),
-        *ruff_steps(options.only),
-    ]
-    if not steps:
+    units = unit_steps(port, options.only, options.limit)
+    others = [*host_steps(options.only), *ruff_steps(options.only)]
+    if not units and not others:
         sys.exit(f"nothing is named like {options.only}")
 
     results = []
-    for name, step in steps:
-        start = time.monotonic()
-        result = step()
-        note = f" ({result.note})" if result.note else ""
-        print(f"{name:<44} {result}, {time.monotonic() - start:.1f} s{note}", flush=True)
-        if result.output and (result.failed or options.verbose):
-            print("    " + result.output.rstrip().replace("\n", "\n    "), flush=True)
-        results.append(result)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each runs in a process of its own
+        for name, timed in zip([name for name, _ in units], pool.map(run_step, units)):
+            results.append(show(name, *timed, options.verbose))
+    for step in others:
+        results.append(show(step[0], *run_step(step), options.verbose))
 
     total = Result(*(sum(result[i] for result in results) for i in range(3)))
     print(total)
     return 1 if total.failed else 0
+
+
+def run_step(step):
+    start = time.monotonic()
+    result = step[1]()
+    return result, time.monotonic() - start
+
+
+def show(name, result, took_s, verbose):
+    note = f" ({result.note})" if result.note else ""
+    print(f"{name:<44} {result}, {took_s:.1f} s{note}", flush=True)
+    if result.output and (result.failed or verbose):
+        print("    " + result.output.rstrip().replace("\n", "\n    "), flush=True)
+    return result
 
 
 def parse_arguments():
