@@ -191,6 +191,7 @@ class Supervisor:
         self._notified_s = self._notified_at_s = NEVER  # first and last notification of a series
         self._held = recovery.WELL  # by what the application holds back the next action
         self._doing = None
+        self._voided = False  # the step under way was held back right before its command
         self._dead_s = NEVER
         self._veto_until_s = NEVER
         self._told = (NONE, 0, 0, 0)
@@ -391,6 +392,7 @@ class Supervisor:
             ladder.undo()
             return  # what is booked is not safe: the budgets are spent now
         self._doing = (DOING, action, server, reason, 0, 0)
+        self._voided = False
         self._tell(DOING, action, server, reason)
         try:
             await self._carry_out(action, server)
@@ -401,6 +403,8 @@ class Supervisor:
             self._failed(e)
             self._tell(REFUSED, action, server, reason)
             ladder.failed(self._now_s())
+            if self._voided:
+                ladder.undo()
         finally:
             self._doing = None
 
@@ -408,14 +412,20 @@ class Supervisor:
         # It may have waited for the port while the world went on. Questions are harmless.
         if line.endswith(b"?") or line == b"AT":
             return
+        why = None
         if self._frozen(self._clock.s):
-            raise LexiError("%s: a firmware update is running" % line.decode())
-        if self._doing is None:
-            return
-        _, action, _, reason, _, _ = self._doing
-        wide = action in (recovery.PAUSE, recovery.RADIO_OFF, recovery.SOFT_RESET)
-        if wide and reason not in _REGARDLESS and self.ladder.any_registered():
-            raise LexiError("%s: a server is registered" % line.decode())
+            why = "a firmware update is running"
+        elif self._doing is not None:
+            _, action, server, reason, _, _ = self._doing
+            if action == recovery.REGISTER:
+                if reason == recovery.GAVE_UP and self.registered(server):
+                    why = "it is registered"
+            elif action in (recovery.PAUSE, recovery.RADIO_OFF, recovery.SOFT_RESET):
+                if reason not in _REGARDLESS and self.ladder.any_registered():
+                    why = "a server is registered"
+        if why:
+            self._voided = True
+            raise LexiError("%s: %s" % (line.decode(), why))
 
     async def _carry_out(self, action, server):
         lwm2m = self._lexi.lwm2m

@@ -35,6 +35,7 @@ BROKEN = {
     "fota": ("none", {"fota"}),  # signs of a firmware update are ignored
     "blind": ("early", {"registered"}),  # registered servers are ignored
     "idle": ("none", {"liveness", "halfway"}),  # no step is ever taken
+    "restless": ("none", {"busy"}),  # decides every second
 }
 
 

@@ -49,7 +49,7 @@ FOTA_S = 3600  # a firmware update is over at the latest so long after its last 
 DETACHED_S = 60  # an announced update is overdue so long after its time, told up to 60 s late
 _START_WRITES = 8  # one at the start, and at 1, 2, 4 ... min behind it
 _EARLIEST_S = 900  # a pause, after all was fine; other wide steps: an hour
-BUSY = 1300  # actions of whatever kind in an hour: more is a loop
+BUSY = 1300  # actions of whatever kind, or decisions, in an hour: more is a loop
 
 
 class Limits:
@@ -108,6 +108,7 @@ class Observer:
         self.writes = []
         self.extra = []  # writes that no policy can foresee: after a start, signs of an update
         self.busy = []
+        self.hour_s = self.wakes = 0
         self.last = dict.fromkeys(limits.kinds)
         self.firm_s = self.restored_s = None
         self.begun = None  # "pause" or "radio off" of our own, not yet ended
@@ -262,6 +263,16 @@ class Observer:
                 self.wrong(now_s, "ages", text)
 
     # What is done
+
+    def woken(self, now_s):
+        """A decision was asked for."""
+        if now_s >= self.hour_s + HOUR_S:
+            self.hour_s = now_s
+            self.wakes = 0
+        self.wakes += 1
+        if self.wakes > BUSY:
+            self.wakes = 0
+            self.wrong(now_s, "busy", "over %d decisions in an hour" % BUSY)
 
     def action(self, now_s, name, server, forced=False, dead=False, reboot=False):
         """An action was carried out. dead: of the port nothing is known but that it is mute.

@@ -1153,6 +1153,7 @@ class Mcu:
             self.check(now_s)
         ladder = self.ladder
         COUNTS.decisions += 1
+        world.observer.woken(world.t)
         action = ladder.decide(now_s)
         why = ladder.held_by if action == recovery.NONE else ladder.reason
         COUNTS.reasons[why] = COUNTS.reasons.get(why, 0) + 1
@@ -1550,9 +1551,18 @@ class _Leaking(recovery.Ladder):
         recovery.Ladder.see(self, now_s, server, code)
 
 
+class _Restless(recovery.Ladder):
+    """Wants to decide again at once."""
+
+    def decide(self, now_s):
+        action = recovery.Ladder.decide(self, now_s)
+        self.wake_s = now_s
+        return action
+
+
 BROKEN_RULES = {"tries": _more_tries, "caps": _more_resets}
 BROKEN_BUDGETS = {"refill": _Refilled, "mark": _Unmarked}
-BROKEN_LADDERS = {"blind": _Blind, "idle": _Idle, "leak": _Leaking}
+BROKEN_LADDERS = {"blind": _Blind, "idle": _Idle, "leak": _Leaking, "restless": _Restless}
 
 
 # Runs
