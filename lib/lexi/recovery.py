@@ -210,10 +210,11 @@ class View:
     """What the module was last seen to be. None: not known. Times in s, NEVER for none.
 
     reachable: False when 10 x AT were not answered. diagnosed_s: last diagnosis since the last
-    restart. polls: number of answered polls. polled_s: time of the last, None: when it is noticed. sim: SIM_... attached: registered in the network
-    (CEREG 1, 5), with a bearer. denied: CEREG 3. radio_on: CFUN 1. mode: +ULWM2M. init, init_s,
-    client, client_s: last status of events 5 and 4. pins: HAS_RESET | HAS_POWER. missing, disabled: wanted servers without a row in the module's
-    configuration, or with one that disables them.
+    restart. polls: number of answered polls; polled_s: time of the last (None: when a decision
+    first sees it). sim: SIM_... attached: registered in the network (CEREG 1, 5), with a bearer.
+    denied: CEREG 3. radio_on: CFUN 1. mode: +ULWM2M. init, init_s, client, client_s: last status
+    of events 5 and 4. pins: HAS_RESET | HAS_POWER. missing, disabled: wanted servers without a
+    row in the module's configuration, or with one that disables them.
     """
 
     def __init__(self):

@@ -4,9 +4,9 @@
 # into a FileStore or an RtcStore, or anything else with load() and save(). What cannot be read
 # or written is never taken for "nothing was spent yet": all budgets then count as just spent.
 #
-# Written are: every step before its command, the end of a step or an episode, and checkpoints while
-# something is on the books: 1, 2, 4, ... min after a start, then once an hour. So at least half
-# of the uptime counts even if the MCU restarts often and no clock survives. That bounds the
+# Written are: every step before its command, the end of a step or an episode, and checkpoints
+# while something is on the books: 1, 2, 4, ... min after a start, then once an hour. So at least
+# half of the uptime counts even if the MCU restarts often and no clock survives. That bounds the
 # writes of a day, see writes_per_day().
 
 import os
@@ -48,10 +48,9 @@ class Budgets:
     tries: module-wide tries of the episode, by step; place 0: soft resets while the network or
     the SIM refuses. mark, mark_s: recovery.MARK_..., what must still be ended. enabled: 1 when
     the client was enabled again in this episode. troubled: 1 when no server was registered since
-    the last step. pin_tried: 1 when the SIM's PIN was entered and
-    not accepted since. fota_s: last sign of a firmware update, far in the past for none. last:
-    the action booked last, (action, server, reason, time).
-    dirty: something changed that was not saved.
+    the last step. pin_tried: 1 when the SIM's PIN was entered and not accepted since. fota_s:
+    last sign of a firmware update, far in the past for none. last: the action booked last,
+    (action, server, reason, time). dirty: something changed that was not saved.
     """
 
     def __init__(self, policy, servers=8):
