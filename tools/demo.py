@@ -47,7 +47,7 @@ STEPS = (
     ("doing pin reset: the AT port is dead", None),
     ("registered 721", "fota start 120 60"),
     ("waiting: a firmware update is running", None),
-    ("waiting: the module has just started", None),
+    ("registration lost 721", None),
     ("registered 721", None),
 )
 SAYS = {

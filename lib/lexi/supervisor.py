@@ -56,6 +56,7 @@ _UFOTA_RESULT = const(2)  # SARA-R4 AT manual: +UFOTASTAT: 2,<result>; 3 is fail
 _UFOTA_FAILED = const(3)
 _ATTACHED = (1, 5)  # 3GPP TS 27.007, +CEREG <stat>
 _DENIED = const(3)
+_WIDE_COMMANDS = (b"AT+ULWM2M=3", b"AT+CFUN=0", b"AT+CFUN=16")
 # Reasons for a module-wide step that a registration does not void.
 _REGARDLESS = (recovery.FORCED, recovery.DETACHED, recovery.DENIED, recovery.SIM_FAULT)
 _SIM_LOCKS = (11, 12)  # 3GPP TS 27.007, 9.2
@@ -421,7 +422,9 @@ class Supervisor:
                 if reason == recovery.GAVE_UP and self.registered(server):
                     why = "it is registered"
             elif action in (recovery.PAUSE, recovery.RADIO_OFF, recovery.SOFT_RESET):
-                if reason not in _REGARDLESS and self.ladder.any_registered():
+                # A soft reset is followed by a bring-up, which is never wrong.
+                void = reason not in _REGARDLESS and self.ladder.any_registered()
+                if void and line in _WIDE_COMMANDS:
                     why = "a server is registered"
         if why:
             self._voided = True
