@@ -33,7 +33,7 @@ lint: setup ## check style only
 	@$(VENV_PYTHON) -m ruff check --quiet .
 	@$(VENV_PYTHON) -m ruff format --check --quiet .
 
-twin: ## write the bytecode twin of lib/lexi/_native.py
+twin: ## write the bytecode twin of lib/atport/_native.py
 	@$(PYTHON) tools/twin.py
 
 setup: ## set up .venv, or find that it is in order

@@ -4,4 +4,5 @@ metadata(
     license="MIT",
 )
 
+package("atport", base_path="lib")
 package("lexi", base_path="lib")

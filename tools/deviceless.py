@@ -3,7 +3,7 @@
     recovery = deviceless.load("recovery")
 
 `import lexi` would not do: it wants a UART, and it asks for MicroPython. During load() the names
-`micropython` and `lexi` stand for a stub and for an empty package; afterwards they are what they
+`micropython`, `atport` and `lexi` stand for a stub and for empty packages; afterwards they are what they
 were before, so nothing else in the process sees them. Files loaded here know each other.
 """
 
@@ -12,9 +12,9 @@ import sys
 import types
 from pathlib import Path
 
-LEXI = Path(__file__).resolve().parents[1] / "lib" / "lexi"
+LIB = Path(__file__).resolve().parents[1] / "lib"
 
-_OURS = ("micropython", "lexi")
+_OURS = ("micropython", "atport", "lexi")
 _loaded = {}
 
 
@@ -23,9 +23,10 @@ def load(name):
     if not _loaded:
         stub = types.ModuleType("micropython")
         stub.const = lambda value: value
-        package = types.ModuleType("lexi")
-        package.__path__ = [str(LEXI)]
-        _loaded.update({"micropython": stub, "lexi": package})
+        _loaded["micropython"] = stub
+        for package in ("atport", "lexi"):
+            _loaded[package] = types.ModuleType(package)
+            _loaded[package].__path__ = [str(LIB / package)]
     theirs = _take_out()
     sys.modules.update(_loaded)
     try:

@@ -1,4 +1,4 @@
-"""Write lib/lexi/_bytecode.py from lib/lexi/_native.py, or with --check say if it is stale.
+"""Write lib/atport/_bytecode.py from lib/atport/_native.py, or with --check say if it is stale.
 
 The twin is the same text without the decorators that ask for machine code.
 """
@@ -7,7 +7,7 @@ import argparse
 import pathlib
 import sys
 
-LEXI = pathlib.Path(__file__).resolve().parent.parent / "lib" / "lexi"
+LEXI = pathlib.Path(__file__).resolve().parent.parent / "lib" / "atport"
 HEADER = "# Written by tools/twin.py from _native.py; change that file instead.\n\n"
 
 
@@ -27,7 +27,7 @@ def main():
     if not args.check:
         path.write_text(want)
     elif not path.exists() or path.read_text() != want:
-        sys.exit("lib/lexi/_bytecode.py is stale: run `make twin`")
+        sys.exit("lib/atport/_bytecode.py is stale: run `make twin`")
 
 
 if __name__ == "__main__":

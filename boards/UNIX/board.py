@@ -14,7 +14,7 @@ from micropython import const
 import pins
 
 from lexi import Clock
-from lexi.aio import Runtime, Signal
+from atport.aio import Runtime, Signal
 from lexi.store import FileStore
 
 _CC = const(6)  # index of the control characters in tcgetattr()

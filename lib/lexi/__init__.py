@@ -1,8 +1,8 @@
 # LwM2M through the client of a LEXI-R10 module. This file wires the rooms together.
 
 from . import codes
-from .channel import Channel, Clock
-from .errors import AtError, AtTimeout, CmeError, LexiError, ModuleRebooted
+from atport.channel import Channel, Clock
+from atport.errors import AtError, AtTimeout, CmeError, LexiError, ModuleRebooted
 from .lwm2m import Lwm2m
 from .monitor import Monitor
 from .registry import Events, Registry
@@ -38,7 +38,7 @@ class Lexi:
         reboot_wait_s=15,
     ):
         if runtime is None:
-            from .aio import Runtime
+            from atport.aio import Runtime
 
             runtime = Runtime()
         self.runtime = runtime

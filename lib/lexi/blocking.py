@@ -6,8 +6,8 @@ from micropython import const
 
 from . import Channel, Lwm2m, Monitor, Registry
 from . import Lexi as _Lexi
-from .channel import check_stream
-from .errors import LexiError
+from atport.channel import check_stream
+from atport.errors import LexiError
 from .registry import wait_ms
 
 _SPURIOUS_MS = const(10)  # pause after a wake-up that brought nothing, so as not to spin

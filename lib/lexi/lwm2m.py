@@ -6,7 +6,7 @@
 from micropython import const
 
 from . import codes
-from .errors import AtError, LexiError, check
+from atport.errors import AtError, LexiError, check
 
 _MAX_SERVERS = const(64)  # a longer range in a test answer is not a list of servers
 

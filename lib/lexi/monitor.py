@@ -4,7 +4,7 @@
 
 from micropython import const
 
-from .errors import AtTimeout, LexiError, ModuleRebooted, check
+from atport.errors import AtTimeout, LexiError, ModuleRebooted, check
 
 _RETRY_S = const(5)  # first wait after a failure, doubled each time
 _RETRY_MAX_S = const(900)

@@ -9,9 +9,9 @@ from array import array
 from micropython import const
 
 from . import codes
-from ._machine import find, fold
-from .errors import check
-from .scan import INT, TEXT
+from atport._machine import find, fold
+from atport.errors import check
+from atport.scan import INT, TEXT
 
 # Layout of the scanner's state: see _native.py.
 _SHAPE = const(9)

@@ -16,7 +16,7 @@ from array import array
 from binascii import crc32
 from micropython import const
 
-from .errors import check
+from atport.errors import check
 from .policy import CAP, PARKED_AS
 
 CHECKPOINT_S = const(3600)

@@ -9,12 +9,12 @@ from binascii import crc32
 from micropython import const
 
 from . import codes, recovery
-from .channel import quoted
-from .errors import AtTimeout, CmeError, LexiError, check
+from atport.channel import quoted
+from atport.errors import AtTimeout, CmeError, LexiError, check
 from .policy import DEFAULT, STEP_PINS, STEP_REGISTER, STEPS
 from .policy import CAP_S as _CAP_S
 from .recovery import NEVER, NONE, REASONS, Ladder
-from .scan import INT
+from atport.scan import INT
 from .store import Budgets, FileStore, Keeper
 
 # Kinds of events.

@@ -9,7 +9,7 @@ import sys
 from array import array
 
 from lexi import _bytecode as machine
-from lexi.scan import compile_prefixes
+from atport.scan import compile_prefixes
 
 STATUS = b"\r\n+ULWM2MSTAT: 1,721,3\r\n"
 ROW_TAG = 17

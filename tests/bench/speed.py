@@ -13,7 +13,7 @@ import sys
 import time
 
 from lexi import Channel, Clock, Lexi, Registry, _machine, blocking
-from lexi.aio import Runtime as AioRuntime
+from atport.aio import Runtime as AioRuntime
 
 STATUS = b"\r\n+ULWM2MSTAT: 1,721,3\r\n"
 EVENTS = (  # the manual's examples, one of each event

@@ -33,12 +33,13 @@ print("from:", sys.modules["lexi"].__file__)
 
 
 def library_files():
-    return sorted(path.name for path in (ROOT / "lib" / "lexi").glob("*.py"))
+    lib = ROOT / "lib"
+    return sorted(str(path.relative_to(lib)) for path in lib.rglob("*.py"))
 
 
 def test_package_json_lists_every_file_of_the_library():
     urls = json.loads(PACKAGE.read_text())["urls"]
-    assert sorted(target for target, _ in urls) == [f"lexi/{n}" for n in library_files()]
+    assert sorted(target for target, _ in urls) == library_files()
     for target, source in urls:
         assert source == f"lib/{target}"
 
@@ -68,7 +69,7 @@ def test_manifests_name_files_that_exist(manifest):
         exec(path.read_text(), {**names, "metadata": lambda **_: None})
 
     evaluate(ROOT / manifest)
-    assert {f"lexi/{name}" for name in library_files()} <= set(found)
+    assert set(library_files()) <= set(found)
     if manifest != "manifest.py":
         assert {"node.py", "board.py", "main.py"} <= set(found)
 
@@ -137,8 +138,8 @@ def test_install_with_mpremote_and_first_steps(board, module, tmp_path):
     printed = mpremote(board, "mip", "install", "--target", "lib", "./package.json")
     assert printed.rstrip().endswith("Done")
     for name in library_files():
-        source = ROOT / "lib" / "lexi" / name
-        assert (tmp_path / "lib" / "lexi" / name).read_bytes() == source.read_bytes()
+        source = ROOT / "lib" / name
+        assert (tmp_path / "lib" / name).read_bytes() == source.read_bytes()
     mpremote(board, "cp", "boards/UNIX/board.py", "boards/pins.py", ":lib/")
     printed = mpremote(board, "exec", FIRST_STEPS.format(tty=module))
     assert printed.split() == ["registered:", "True", "from:", "lib/lexi/__init__.py"]

@@ -5,7 +5,7 @@ import re
 import pytest
 import unixport
 
-LEXI = unixport.ROOT / "lib" / "lexi"
+LIB = unixport.ROOT / "lib"
 CONST = re.compile(r"^(_[A-Z0-9_]+) = const\((.+?)\)", re.MULTILINE)
 
 # Names that mean something else in a file of their own.
@@ -13,7 +13,7 @@ OWN = {"registry.py": {"_NONE"}}
 
 
 def constants(name):
-    return dict(CONST.findall((LEXI / name).read_text()))
+    return dict(CONST.findall(next(LIB.rglob(name)).read_text()))
 
 
 @pytest.mark.parametrize("name", ["ring.py", "scan.py", "channel.py", "registry.py"])

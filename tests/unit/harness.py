@@ -12,10 +12,11 @@ import time
 import micropython
 
 if os.getenv("LEXI_SCAN") == "bytecode":
-    sys.modules["lexi._native"] = None
+    sys.modules["atport._native"] = None
 
-from lexi import Lexi, _machine, blocking
-from lexi.aio import Runtime as AioRuntime
+from atport import _machine
+from lexi import Lexi, blocking
+from atport.aio import Runtime as AioRuntime
 
 EXPECT_NATIVE = os.getenv("LEXI_SCAN") != "bytecode"
 

@@ -4,7 +4,7 @@
 import unittest
 
 import harness
-from lexi.errors import CmeError
+from atport.errors import CmeError
 from transcripts import NOTHING, Port, num, nums, quoted_num, txt
 
 _STAT = "+ULWM2MSTAT:"

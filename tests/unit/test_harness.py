@@ -3,7 +3,7 @@
 import unittest
 
 import harness
-from lexi import _machine
+from atport import _machine
 
 
 class HarnessTest(unittest.TestCase):

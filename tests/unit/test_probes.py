@@ -5,7 +5,7 @@ import gc
 import unittest
 
 import harness
-from lexi.errors import AtTimeout
+from atport.errors import AtTimeout
 from transcripts import LINE, Port, Still, nums, num, txt
 
 _STAT = "+ULWM2MSTAT:"

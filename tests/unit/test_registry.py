@@ -4,7 +4,8 @@ import time
 import unittest
 
 import harness
-from lexi import AtTimeout, Clock, Events, Registry, blocking, channel, codes, registry
+from atport import channel
+from lexi import AtTimeout, Clock, Events, Registry, blocking, codes, registry
 
 STATUS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 19)
 UNKNOWN_STATUS = (17, 18, 20, 31, 32, 99, 255, 65536, 999999999)

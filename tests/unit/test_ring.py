@@ -3,8 +3,8 @@
 import unittest
 
 import harness
-from lexi.ring import Ring
-from lexi.scan import LINE, MORE, Scanner
+from atport.ring import Ring
+from atport.scan import LINE, MORE, Scanner
 from transcripts import NOTHING, Still, decode, num, quoted_num, read, refusal, txt
 
 _PREFIXES = {b"+A:": 1, b"OK": 2}

@@ -4,9 +4,9 @@
 import unittest
 
 import harness
-from lexi import scan
-from lexi.ring import Ring
-from lexi.scan import Scanner, compile_prefixes
+from atport import scan
+from atport.ring import Ring
+from atport.scan import Scanner, compile_prefixes
 from transcripts import (
     DATA,
     LINE,

@@ -2,10 +2,10 @@
 # take a transcript piece by piece, one around Ring and Scanner and one around a Channel.
 
 import harness
-from lexi import scan
-from lexi.channel import Channel, Clock
-from lexi.ring import Ring
-from lexi.scan import EMPTY, INT, TEXT, Scanner
+from atport import scan
+from atport.channel import Channel, Clock
+from atport.ring import Ring
+from atport.scan import EMPTY, INT, TEXT, Scanner
 
 # Fields are (kind, int, text).
 NOTHING = (EMPTY, None, b"")
