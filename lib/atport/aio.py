@@ -4,6 +4,7 @@ import asyncio
 from micropython import const
 
 _SPURIOUS_MS = const(10)  # pause after a wake-up that brought nothing, so as not to spin
+_LINE_MS = const(5)  # at 115200 so long are 58 bytes
 
 
 class Signal:
@@ -24,13 +25,17 @@ class Signal:
 
 
 class Runtime:
-    """Waits, locks and the task that reads the stream."""
+    """Waits, locks and the task that reads the stream.
+
+    line_ms: time that a line is given to become whole, so that it takes one wake-up and not two.
+    """
 
     lock = asyncio.Lock
     signal = Signal
     sleep_ms = staticmethod(asyncio.sleep_ms)
 
-    def __init__(self):
+    def __init__(self, line_ms=_LINE_MS):
+        self._line_ms = line_ms
         self.reading = False  # whether somebody pumps the stream
         self.errors = 0  # waits that failed
 
@@ -38,10 +43,11 @@ class Runtime:
         """Run a coroutine beside the application; returns a task with cancel()."""
         return asyncio.create_task(coro)
 
-    async def read(self, stream, pump):
-        """Call pump() whenever the stream is readable, for ever."""
-        reader = asyncio.StreamReader(stream)
+    async def read(self, channel):
+        """Pump whenever the stream is readable, for ever; other tasks get a turn in between."""
+        reader = asyncio.StreamReader(channel.stream)
         nothing = bytearray(0)
+        pump = channel.pump
         self.reading = True
         try:
             while True:
@@ -49,7 +55,11 @@ class Runtime:
                     await reader.readinto(nothing)  # waits for readiness, takes nothing
                 except Exception:  # the stream's or out of memory: this task must not end
                     self.errors += 1
+                if not channel.crowded():
+                    await asyncio.sleep_ms(self._line_ms)
                 if not pump():
                     await asyncio.sleep_ms(_SPURIOUS_MS)
+                while pump():
+                    await asyncio.sleep_ms(0)
         finally:
             self.reading = False

@@ -8,11 +8,17 @@ def check(name, value, lowest, highest):
     return value
 
 
-class LexiError(Exception):
+def need(ok, name, value, expected):
+    """Raise ValueError, naming the parameter, unless `ok`."""
+    if not ok:
+        raise ValueError("%s: %r, expected %s" % (name, value, expected))
+
+
+class PortError(Exception):
     """Base of everything that a command can raise once it was sent."""
 
 
-class AtError(LexiError):
+class AtError(PortError):
     """The module refused the command: ERROR, +CMS ERROR, ABORTED, NO CARRIER and the like."""
 
     def __init__(self, command, text):
@@ -47,7 +53,7 @@ class CmeError(AtError):
         self.code = int(text) if text.isdigit() else self.CODES.get(text.lower())
 
 
-class AtTimeout(LexiError):
+class AtTimeout(PortError):
     """No final result code within the command's time; whatever comes later is dropped."""
 
 

@@ -1,72 +1,179 @@
-# Fixed byte ring between the UART and the scanner.
+# The bytes between the UART and the scanner: a buffer of fixed size that is filled at its end.
 #
-# The buffer is filled at its end and read in place; what is unread slides to the front when the
-# end is reached, so a line is always one contiguous piece. It never grows: what does not fit is
-# dropped and counted, and the joint is marked with 0xFF, which no line may contain.
+# A line is always one piece: an open line is moved to the front when the end is near. Every copy is
+# made by struct.pack_into(), in C and without the heap. What the UART lost is not in the buffer:
+# fill() never reads across such a place, so that the scanner can drop the line that it cuts.
 
+import sys
 from array import array
 from micropython import const
+from struct import pack_into
 
-from ._machine import append
 from .errors import check
 
-# Layout of `state`: see _native.py.
-_POS = const(1)
-_END = const(2)
-_SIZE = const(3)
-_OVERRUN = const(19)
-_BYTES = const(21)
-_STATE_SIZE = const(74 + 16 * 6)
+_BLOCK = const(64)  # the buffer is moved in pieces of this size, 1 << _BLOCK_BITS
+_BLOCK_BITS = const(6)
+_BLOCK_FORMAT = "64s"
+_MASK = const(0x3FFFFFFF)  # counters wrap before they become big ints
+
+# The IDF driver of an ESP32 takes chunks of up to 120 bytes as a whole, and loses bytes when its
+# buffer has no room for one. The other ports fill theirs to the last byte or the last but one.
+_UNUSED = const(128) if sys.platform == "esp32" else const(1)
 
 
 class Ring:
-    """Fixed buffer of `ring_size` bytes, filled by at most `chunk_size` bytes at a time.
+    """What was received and not read yet: up to `ring_size` bytes.
 
-    Raises ValueError when the ring is under 64 bytes, or the chunk not smaller than it.
+    stream: has readinto(buf, n), and any() if it is a UART; see check_stream().
+    chunk_size: bytes taken at a time, at most.
+    rxbuf: size in bytes of the UART's own buffer; 0: unknown. loss_mark: so many bytes waiting in
+        it say that behind them some were lost; None: what fits the port.
+    Raises ValueError for sizes that cannot be.
     """
 
-    def __init__(self, ring_size=1024, chunk_size=256):
+    def __init__(self, stream, ring_size=1024, chunk_size=64, rxbuf=0, loss_mark=None):
         check("ring_size", ring_size, 64, 1 << 20)
         check("chunk_size", chunk_size, 1, ring_size - 1)
-        self.data = bytearray(ring_size)
-        self.state = array("i", bytes(4 * _STATE_SIZE))
-        self.state[_SIZE] = ring_size
-        self._chunk = bytearray(chunk_size)
-
-    def fill(self, stream, most=0):
-        """Take what `stream.readinto()` has now, one chunk and `most` bytes at most.
-
-        Returns the bytes taken; 0 for `most` is no limit.
-        """
-        chunk = self._chunk
-        if 0 < most < len(chunk):
-            n = stream.readinto(chunk, most)
+        check("rxbuf", rxbuf, 0, 1 << 20)
+        counts = hasattr(stream, "any")
+        if rxbuf and not counts:
+            raise ValueError("rxbuf: %r, expected 0 for a stream without any()" % rxbuf)
+        if loss_mark is None:
+            loss_mark = max(rxbuf - _UNUSED, rxbuf // 2)
+        elif not rxbuf:
+            raise ValueError("loss_mark: %r, expected None without rxbuf" % (loss_mark,))
         else:
-            n = stream.readinto(chunk)
+            check("loss_mark", loss_mark, 1, rxbuf)
+        # One block more, as the front is reached by whole blocks only; and behind the end there
+        # is room for a chunk that is copied as a whole.
+        self._size = ring_size + _BLOCK
+        self.buf = bytearray(self._size + chunk_size)
+        view = memoryview(self.buf)
+        self._blocks = tuple(view[i:] for i in range(0, self._size, _BLOCK))
+        self._chunk = bytearray(chunk_size)
+        self._chunk_format = "%ds" % chunk_size
+        self._chunk_size = chunk_size
+        self.line_room = ring_size - chunk_size  # the longest line that always fits
+        self._readinto = stream.readinto
+        self._any = stream.any if counts else self._no_count
+        self._loss_mark = loss_mark or _MASK
+
+        self.start = 0  # first byte that was not read: of the open line, once it has begun
+        self.end = 0  # behind the last byte received
+        self.received = 0  # bytes so far; wraps at 2**30
+        self.overrun = 0  # bytes lost so far as far as is known, at least 1 each time
+        # Places where the UART lost bytes, as the number of bytes still to be read up to each, in
+        # their order. When there are too many, all bytes up to the last one are thrown away.
+        self._places = array("i", bytes(4 * (rxbuf // chunk_size + 4)))
+        self._place_count = 0
+        self._spoilt = 0  # bytes still to be thrown away
+        self._lossy = False  # there are such places or bytes ahead
+        self._most = chunk_size  # bytes to take next: a chunk, or less up to the next place
+        self.cut = False  # the end of the buffer is such a place: for the scanner, which resets it
+
+    def _no_count(self):
+        return self._chunk_size
+
+    def fill(self):
+        """Take what the stream has now, a chunk at most, and return the number of bytes.
+
+        Passes on what the stream raises; nothing is lost then.
+        """
+        n = self._any()
+        if n >= self._loss_mark:
+            self._note_loss(n)
+        if n > self._most:
+            n = self._most
+        n = self._readinto(self._chunk, n)
         if not n:  # None or 0: a spurious wake-up
             return 0
-        append(self.state, self.data, chunk, min(n, len(chunk)))
+        end = self.end
+        if end + n > self._size:
+            end = self._move()
+        pack_into(self._chunk_format, self.buf, end, self._chunk)
+        self.end = end + n
+        self.received = (self.received + n) & _MASK
+        if self._lossy:
+            self._advance(n)
         return n
 
-    def feed(self, data):
-        """Take bytes from elsewhere than a stream, such as a test or another driver."""
-        append(self.state, self.data, data, len(data))
+    def crowded(self):
+        """Whether half of what the UART can hold waits in it."""
+        return self._any() > self._loss_mark >> 1
 
-    def mark_loss(self):
-        """Count a byte that was lost before it got here, and let no line be read across it."""
-        self.state[_OVERRUN] = (self.state[_OVERRUN] + 1) & 0x3FFFFFFF
-        self.feed(b"\xff")
+    def feed(self, data, first=0):
+        """Take a chunk of bytes from elsewhere than the stream; return where the next one starts."""
+        n = min(len(data) - first, self._chunk_size)
+        self.received = (self.received + n) & _MASK
+        if self.end + n > self._size:
+            self._move()
+        buf = self.buf
+        while n:
+            buf[self.end] = data[first]
+            self.end += 1
+            first += 1
+            n -= 1
+        return first
+
+    def _move(self):
+        # The open line goes towards the front, by whole blocks; the new end is returned.
+        blocks = self._blocks
+        buf = self.buf
+        by = self.start >> _BLOCK_BITS
+        at = 0
+        block = by
+        while block << _BLOCK_BITS < self.end:
+            pack_into(_BLOCK_FORMAT, buf, at, blocks[block])
+            at += _BLOCK
+            block += 1
+        by <<= _BLOCK_BITS
+        self.start -= by
+        self.end -= by
+        return self.end
+
+    # Loss
+
+    def _note_loss(self, waiting):
+        # The UART's buffer is full: behind the bytes that wait in it some were lost.
+        places = self._places
+        count = self._place_count
+        if count and places[count - 1] >= waiting:
+            return  # nothing was read since
+        if self._spoilt or count == len(places):
+            self._spoilt = waiting
+            self._place_count = 0
+        else:
+            places[count] = waiting
+            self._place_count = count + 1
+        self._lossy = True
+        self._limit()
+
+    def _limit(self):
+        # How much to take next, without going over a place.
+        ahead = self._spoilt or self._places[0]
+        self._most = min(self._chunk_size, ahead) if self._lossy else self._chunk_size
+
+    def _advance(self, n):
+        # A chunk was taken while there are places ahead; it ends at the first or before it.
+        places = self._places
+        count = self._place_count
+        if self._spoilt:
+            self.end -= n
+            self._spoilt -= n
+            self.overrun = (self.overrun + n) & _MASK
+            self.cut = self._spoilt == 0
+        else:
+            for i in range(count):
+                places[i] -= n
+            if places[0] == 0:
+                self.cut = True
+                self.overrun = (self.overrun + 1) & _MASK
+                count -= 1
+                for i in range(count):
+                    places[i] = places[i + 1]
+                self._place_count = count
+        self._lossy = self._spoilt > 0 or count > 0
+        self._limit()
 
     def __len__(self):
-        """Bytes that the scanner has not looked at yet."""
-        return self.state[_END] - self.state[_POS]
-
-    @property
-    def received(self):
-        """Bytes offered so far, dropped ones included; wraps at 2**30."""
-        return self.state[_BYTES]
-
-    @property
-    def overrun(self):
-        """Bytes dropped because the buffer was full; wraps at 2**30."""
-        return self.state[_OVERRUN]
+        return self.end - self.start

@@ -1,212 +1,630 @@
-# Lines, prefixes and fields out of the ring: one pass, in place, nothing allocated.
+# Lines out of the ring: where they begin and end, whose they are, and what their fields say.
 #
-# A line ends at CR or LF; empty lines, NULs and noise between lines are skipped. A line is known
-# by its prefix ("+CEREG:", "CONNECT ") or as a whole word ("OK"); case does not matter. Behind a
-# prefix, or behind the first colon of an unknown line that starts with a sign such as "+", comma
-# separated fields are read on the fly: ints (signed, quoted or not), text (quoted or not), empty.
-# A control character or a byte over 0x7E inside a line makes it undecodable, and so does a quote
-# that is never closed.
+# A line ends at CR or LF; empty lines and blanks before a line are skipped. It is known by its name
+# up to the first colon ("+CEREG:"), or as a whole word ("OK"). Nothing is copied: fields are places
+# in the ring, read when somebody asks for one. The work per byte is done by find() and startswith()
+# in C; only the bytes of fields are looked at one by one.
 #
-# The Scanner is also "the line" that handlers get: it is valid until they return.
+# Raw bytes announced by a line ("+USORF: 0,"10.0.0.1",5683,9,"...") are data, whatever is in them.
+# When what follows them shows that the number was wrong, nothing is believed before the port has
+# been silent for a while (lost_sync).
+#
+# This file must not send, wait, or know what a line means.
 
 from array import array
 from micropython import const
 
-from ._machine import advance
 from .errors import check
 
-# Layout of `state`: see _native.py.
-_START = const(0)
-_POS = const(1)
-_LIMIT = const(4)
-_LEX = const(5)
-_TAG = const(7)
-_COUNT = const(8)
-_SHAPE = const(9)
-_BAD = const(10)
-_TEXT_AT = const(11)
-_PROMPT = const(17)
-_RAW = const(18)
-_OVERLONG = const(20)
-_SKIP_LF = const(22)
-_ROW_TAG = const(23)
-_VALUES = const(24)
-_STARTS = const(40)
-_ENDS = const(56)
+_FIELDS = const(16)  # so many fields of a line are kept
+_BIG = const(0x3FFFFFFF)  # what a small int of a 32-bit port holds; a larger number is cut to it
+_DIGITS = const(9)  # so many digits always fit
 
-_BEGIN = const(0)  # values of _LEX
-_PREFIX = const(1)
-
-_LEAF = const(0x8000)
-_FIELDS = const(16)
-
-# Kinds of a field: bits in Scanner.kind(i); INT | TEXT is a quoted number.
+# Kinds of a field: bits in Line.kind(i). INT | TEXT is a quoted number, BIG one that was cut.
 EMPTY = 0
 INT = 1
 TEXT = 2
+BIG = 4
 
 # What Scanner.next() returns.
-MORE = 0
+MORE = 0  # nothing complete is left
 LINE = 1
 PROMPT = 2
-DATA = 3
-FULL = 4  # no room for another row
+HEADER = 3  # the line up to the number of raw bytes that follow
+DATA = 4  # some of them, see data_at and data_end
+DATA_END = 5  # that was all; the header is the line again
+TOO_LONG = 6  # a line that is over the limit, what there is of it; it is dropped to its end
+GARBLED = 7  # raw bytes were not as many as was said: in sync again after a silence
+
+# Why next() has more to do than to find a line: bits of Scanner._state.
+_SKIP = const(1)  # drop everything up to the next line end
+_AWAIT = const(2)  # a prompt may come
+_RAW = const(4)  # raw bytes are due
+_TAIL = const(8)  # what follows them is due: a quote and the end of the line
+_DEAF = const(16)  # out of sync: drop everything
+_LF = const(32)  # the line feed of the header may still come before them
+
+_SIZE_MAX = const(0xFFFFFF)  # of raw bytes; nothing announces more
 
 
-def _path(prefix):
-    # The edges of the trie along a prefix: 1..64 for 0x20..0x5F, letters folded to upper case,
-    # and 0 for the end of the line behind a whole word.
-    letters = [c - 31 if c < 96 else c - 63 for c in prefix]
-    if prefix[-1] not in b": ":
-        letters.append(0)
-    return bytes(letters)
+class Name:
+    """What is known of one name at the start of a line, such as b"+CEREG:".
 
-
-def compile_prefixes(prefixes):
-    """Build the automaton of `prefixes`: a dict {bytes: tag}, tags 1..32767, as array('H').
-
-    A prefix that ends in ":" or " " is followed by fields; any other is a whole line.
-    Raises ValueError for an empty or non-printable prefix, or one that contains another.
-    """
-    paths = []
-    for prefix, tag in prefixes.items():
-        if not prefix or not all(32 <= c < 127 for c in prefix):
-            raise ValueError("prefix: %r, expected printable ASCII" % prefix)
-        paths.append((_path(prefix), tag, prefix))
-    paths.sort()
-    for i in range(1, len(paths)):
-        if paths[i][0].startswith(paths[i - 1][0]):
-            raise ValueError("prefix: %r begins with another, %r" % (paths[i][2], paths[i - 1][2]))
-
-    # Double-array trie (Aoe 1989). A node is a run of sorted paths with a common beginning; it
-    # gets the lowest base that has a free place for each of its children.
-    trie = array("H", bytes(8))
-    free = 2  # no place below is free; 0 is no node, 1 is the root
-    todo = [(1, 0, len(paths), 0)] if paths else []
-    while todo:
-        node, first, last, depth = todo.pop()
-        if depth == len(paths[first][0]):
-            trie[2 * node] = _LEAF | paths[first][1]
-            continue
-        runs = [first]
-        for i in range(first + 1, last):
-            if paths[i][0][depth] != paths[i - 1][0][depth]:
-                runs.append(i)
-        letters = [paths[i][0][depth] for i in runs]
-        base = max(2, free - letters[0])
-        _grow(trie, base)
-        while any(trie[2 * (base + letter) + 1] for letter in letters):
-            base += 1
-            _grow(trie, base)
-        trie[2 * node] = 2 * base
-        runs.append(last)
-        for i, letter in enumerate(letters):
-            trie[2 * (base + letter) + 1] = 2 * node
-            todo.append((base + letter, runs[i], runs[i + 1], depth + 1))
-        while trie[2 * free + 1]:
-            free += 1
-    _grow(trie, 2)
-    if len(trie) >= _LEAF:
-        raise ValueError("prefixes: %d, too many" % len(paths))
-    return trie
-
-
-def _grow(trie, base):
-    # Every step from `base`, by 0..64, stays inside, and one place is always free.
-    missing = 2 * (base + 66) - len(trie)
-    if missing > 0:
-        trie.extend(array("H", bytes(2 * missing)))
-
-
-class Scanner:
-    """Reads lines out of a Ring; also the current line, as handlers see it.
-
-    `line_size`: longest accepted line in bytes (a longer one is dropped to its end and counted).
+    tag: 0, or the index of a final result code. handler: called with the line, None without.
+    reads: whether it reads the fields itself. size_field: of the number of raw bytes that follow,
+    -1 for none; quoted: whether they are in quotes on the line, else they come behind it.
     """
 
-    def __init__(self, ring, line_size=512):
-        check("line_size", line_size, 16, len(ring.data) - 2)
-        self.state = ring.state
-        self.data = ring.data
-        self.state[_LIMIT] = line_size
-        self.trie = None
-        self.set_prefixes({})
+    def __init__(self, text, tag=0):
+        self.text = text
+        self.tag = tag
+        self.handler = None
+        self.reads = False
+        self.size_field = -1
+        self.quoted = False
+        self.into = None  # where they go if no command wants them
+        self.next = None  # another one with the same key
 
-    def set_prefixes(self, prefixes, row_tag=0):
-        """Recognise `prefixes` ({bytes: tag}) from now on; see compile_prefixes().
 
-        Lines of `row_tag` that hold nothing but ints are collected as rows (see rows_waiting).
-        """
-        self.trie = compile_prefixes(prefixes)
-        self.state[_ROW_TAG] = row_tag
-        if self.state[_LEX] == _PREFIX:  # half a prefix was read with the old automaton
-            self.state[_LEX] = _BEGIN
-            self.state[_POS] = self.state[_START]
+class Line:
+    """The current line, valid until the handler that it was given to returns.
 
-    def next(self):
-        """Advance to the next LINE, PROMPT or piece of DATA, or say that there is no MORE yet.
+    buf[start:stop] is the line without blanks behind it, buf[at:stop] what follows its name. For
+    code that may not allocate: ints[i], kinds[i], and text in buf[starts[i]:stops[i]], of the first
+    16 fields, after fields() was called.
+    """
 
-        Before acting on the answer the caller takes the rows that were read on the way.
-        """
-        return advance(self.state, self.data, self.trie)
-
-    def expect_prompt(self, byte):
-        """Take `byte` at the start of a line as a prompt, once; 0 to stop."""
-        self.state[_PROMPT] = byte
-
-    def expect_data(self, size):
-        """The next `size` bytes, behind the end of this line, are data and not lines."""
-        self.state[_RAW] = size
-        self.state[_SKIP_LF] = 1 if size and self.data[self.state[_POS] - 1] == 13 else 0
-
-    @property
-    def overlong(self):
-        """Lines dropped so far because they were longer than the limit."""
-        return self.state[_OVERLONG]
-
-    @property
-    def bad(self):
-        """1: the line is undecodable. 2: noise came right before it."""
-        return self.state[_BAD]
-
-    @property
-    def tag(self):
-        """Tag of the line's prefix, 0 when none is registered."""
-        return self.state[_TAG]
+    def __init__(self, buf):
+        self.buf = buf
+        self.start = 0
+        self.stop = 0
+        self.at = 0
+        self.name = None  # a Name; None for one that nobody registered
+        self.bad = False  # a byte that no line may have, or a quote that is never closed
+        self.ints = array("i", bytes(4 * _FIELDS))
+        self.kinds = bytearray(_FIELDS)
+        self.starts = array("H", bytes(2 * _FIELDS))
+        self.stops = array("H", bytes(2 * _FIELDS))
+        self._count = -1  # fields; -1: not read yet
 
     def __len__(self):
-        """Fields in the line; values and texts are kept of the first 16."""
-        return self.state[_COUNT]
+        """Number of fields; values and texts are kept of the first 16."""
+        return self.fields()
 
     def kind(self, i):
-        """EMPTY (or missing), INT, TEXT or INT | TEXT (a quoted number), for field 0..14."""
-        return (self.state[_SHAPE] >> (i + i)) & 3
+        """EMPTY (or missing), INT, TEXT or INT | TEXT (a quoted number), with BIG (cut)."""
+        return self.kinds[i] if i < self.fields() and i < _FIELDS else EMPTY
 
     def int(self, i, default=None):
-        """Field i as an int; `default` when it is missing, empty or no number of 1-9 digits."""
-        return self.state[_VALUES + i] if self.kind(i) & INT else default
+        """Field i as an int, of at most 2**30 - 1 either way; `default` if it is no number."""
+        return self.ints[i] if self.kind(i) & INT else default
+
+    def long(self, i, default=None):
+        """As int(), but as large as it was sent; allocates."""
+        return int(self.text(i)) if self.kind(i) & INT else default
 
     def text(self, i):
         """Field i as bytes, without quotes (a copy); b"" when it is missing or empty."""
-        if i >= min(self.state[_COUNT], _FIELDS):
+        if i >= self.fields() or i >= _FIELDS:
             return b""
-        return bytes(self.data[self.state[_STARTS + i] : self.state[_ENDS + i]])
+        return bytes(self.buf[self.starts[i] : self.stops[i]])
 
-    def line(self):
-        """The whole line as bytes (a copy), trailing blanks removed."""
-        return bytes(self.data[self.state[_START] : self.state[_POS] - 1]).rstrip()
-
-    def rest(self):
-        """What follows the prefix as bytes (a copy), blanks around it removed."""
-        return bytes(self.data[self.state[_TEXT_AT] : self.state[_POS] - 1]).strip()
+    def equals(self, i, text):
+        """Whether field i, without quotes, is `text` (bytes). Allocates nothing."""
+        if i >= self.fields() or i >= _FIELDS:
+            return not text
+        start = self.starts[i]
+        return self.stops[i] - start == len(text) and self.buf.startswith(text, start)
 
     def startswith(self, text):
-        """Whether the line begins with `text` (bytes), in any case."""
-        i = self.state[_START]
-        if self.state[_POS] - i <= len(text):
+        """Whether the line begins with `text` (bytes)."""
+        return self.stop - self.start >= len(text) and self.buf.startswith(text, self.start)
+
+    def line(self):
+        """The whole line as bytes (a copy), blanks behind it removed."""
+        return bytes(self.buf[self.start : self.stop])
+
+    def rest(self):
+        """What follows the name as bytes (a copy), blanks around it removed."""
+        return bytes(self.buf[self.at : self.stop]).strip()
+
+    def number(self, at):
+        """The number that begins at buf[at] and ends the line, -1 if there is none.
+
+        In place of fields() for the most frequent lines: up to nine digits and nothing else.
+        """
+        buf = self.buf
+        stop = self.stop
+        if not 0 < stop - at <= _DIGITS:
+            return -1
+        value = 0
+        while at < stop:
+            c = buf[at]
+            if not 47 < c < 58:
+                return -1
+            value = value * 10 + c - 48
+            at += 1
+        return value
+
+    def is_text(self, at):
+        """Whether from buf[at] to the end of the line there is text in quotes."""
+        return self.buf[at] == 34 and self.stop - at > 1 and self.buf[self.stop - 1] == 34
+
+    def fields(self):
+        """Read the fields unless that was done; return how many there are, 0 if `bad`."""
+        if self._count < 0:
+            i = 0
+            at = self.at
+            stop = self.stop
+            while at <= stop:
+                at = self._field(at, i)
+                i += 1
+            if self.bad or (i == 1 and self.kinds[0] == EMPTY):
+                i = 0
+            self._count = i
+        return self._count
+
+    def _field(self, at, i):
+        # Read field i, which begins at `at`; return where the next one begins. Here: a number of
+        # up to nine digits with at most one blank before it. buf[stop] is never part of a field.
+        buf = self.buf
+        c = buf[at]
+        if c == 32:
+            at += 1
+            c = buf[at]
+        start = at
+        value = 0
+        while 47 < c < 58 and at - start < _DIGITS:
+            value = value * 10 + c - 48
+            at += 1
+            c = buf[at]
+        if at == start or i >= _FIELDS or (c != 44 and at != self.stop):
+            return self._other_field(start, i)
+        self.ints[i] = value
+        self.kinds[i] = INT
+        self.starts[i] = start
+        self.stops[i] = at
+        return at + 1
+
+    def _other_field(self, at, i):
+        # Read a field that is anything else.
+        buf = self.buf
+        stop = self.stop
+        while at < stop and buf[at] in b" \t":
+            at += 1
+        if at < stop and buf[at] == 34:
+            end = buf.find(b'"', at + 1, stop)
+            after = self._behind_quote(end)
+            at += 1
+            kind = TEXT
+        else:
+            end = buf.find(b",", at, stop)
+            after = end = end if end >= 0 else stop
+            kind = EMPTY
+            while end > at and buf[end - 1] in b" \t":
+                end -= 1
+        if i < _FIELDS:
+            self.starts[i] = at
+            self.stops[i] = end
+            self.kinds[i] = kind | self._number(at, end, i)
+        if end > at:
+            self._check(at, end)
+        return after + 1
+
+    def _behind_quote(self, at):
+        # The end of a field with its closing quote at `at`: nothing but blanks may come before it.
+        buf = self.buf
+        stop = self.stop
+        if at < 0:
+            self.bad = True
+            return stop
+        at += 1
+        while at < stop and buf[at] != 44:
+            if buf[at] not in b" \t":
+                self.bad = True
+            at += 1
+        return at
+
+    def _number(self, at, end, i):
+        # Take buf[at:end] as the value of field i and return its kind.
+        buf = self.buf
+        if at >= end:
+            return EMPTY
+        sign = buf[at]
+        if sign == 45 or sign == 43:
+            at += 1
+        value = 0 if at < end else -1
+        while at < end:
+            c = buf[at]
+            if not 47 < c < 58:
+                value = -1
+                break
+            value = value * 10 + c - 48 if value < _BIG // 10 else _BIG
+            at += 1
+        if value < 0:
+            return TEXT
+        self.ints[i] = -value if sign == 45 else value
+        return INT | BIG if value >= _BIG else INT
+
+    def _check(self, at, end):
+        # A control character, or a byte over 0x7E, is noise.
+        buf = self.buf
+        while at < end:
+            if not 31 < buf[at] < 127 and buf[at] != 9:
+                self.bad = True
+            at += 1
+
+    def check(self):
+        """Look at every byte of the line for noise: `bad` says what was found."""
+        self._check(self.start, self.stop)
+        return self.bad
+
+
+class Scanner(Line):
+    """Finds the lines in a Ring, and is the current Line.
+
+    line_size: longest accepted line in bytes; the ring must hold one and a chunk behind it.
+    overlong: lines dropped so far because they were longer.
+    """
+
+    def __init__(self, ring, line_size=512):
+        super().__init__(ring.buf)
+        check("line_size", line_size, 16, ring.line_room)
+        self._ring = ring
+        self.line_size = line_size
+        self._names = {}  # key, see _key(): a Name
+        self._headers = ()  # Names that announce raw bytes
+        self._state = 0
+        self._prompt = 0
+        self.size = 0  # of the raw bytes that the last header announced
+        self._left = 0  # of them still to come
+        self._held = 0  # what is kept in front of them: the header, and what ends it
+        self._header_size = 0
+        self.data_at = 0
+        self.data_end = 0
+        self.overlong = 0
+
+    # Names
+
+    def find(self, text):
+        """The Name of b"+CEREG:" or b"OK"; None when it is not known."""
+        found = self._names.get(_key_of(text))
+        while found and found.text != text:
+            found = found.next
+        return found
+
+    def add(self, text, tag=0):
+        """Know a name from now on, in capitals: one that ends in a colon, or a whole word."""
+        name = self.find(text)
+        if name is None:
+            name = Name(text, tag)
+            for key in (_key_of(text), _key_of(text.lower())):
+                if self._names.get(key) is not name:
+                    name.next = self._names.get(key)
+                    self._names[key] = name
+        return name
+
+    def announce(self, name, size_field, quoted):
+        """Lines of a Name announce raw bytes: so many as its field says; -1: no more."""
+        name.size_field = size_field
+        name.quoted = quoted
+        self._headers = tuple(each for each in self._headers if each is not name)
+        if size_field >= 0:
+            self._headers += (name,)
+
+    # What the owner of the port asks for
+
+    def await_prompt(self, byte):
+        """Take `byte` at the start of a line as a prompt, once; 0: no more."""
+        self._prompt = byte
+        self._state = self._state | _AWAIT if byte else self._state & ~_AWAIT
+
+    def cut(self):
+        """Bytes were lost behind the last one received: no line is read across that place.
+
+        Returns GARBLED if they were raw bytes, else MORE.
+        """
+        ring = self._ring
+        ring.start = ring.end = 0
+        if self._state & (_RAW | _TAIL):
+            return self._garbled()
+        self._state |= _SKIP
+        return MORE
+
+    def listen(self):
+        """The port was silent since it was GARBLED: what comes now is a line again."""
+        if self.in_data:  # the header is still there
+            self._ring.start = self._ring.end = 0
+        self._state &= ~(_DEAF | _RAW | _TAIL | _LF | _SKIP)
+
+    @property
+    def deaf(self):
+        """Whether everything is dropped until listen() is called."""
+        return self._state & _DEAF != 0
+
+    @property
+    def in_data(self):
+        """Whether raw bytes, or what belongs behind them, are still to come."""
+        return self._state & (_RAW | _TAIL) != 0
+
+    # Reading
+
+    def events(self):
+        """Yield what the ring holds, see LINE ... GARBLED; MORE whenever nothing is complete.
+
+        A generator, as its frame is made once. It has to be made anew when an exception has gone
+        through it.
+        """
+        ring = self._ring
+        buf = self.buf
+        find = buf.find
+        startswith = buf.startswith
+        names = self._names
+        while True:
+            if self._state:
+                what = self._special()
+                if what >= 0:
+                    yield what
+                    continue
+            start = ring.start
+            end = ring.end
+            while start < end and buf[start] < 33:
+                start += 1
+            if start == end:
+                ring.start = ring.end = 0
+                yield MORE
+                continue
+            # Nearly always the end is CR LF; then the CR lies before the LF and is looked for there.
+            after = find(b"\n", start, end)
+            stop = find(b"\r", start, after if after >= 0 else end)
+            if stop < 0:
+                stop = after
+            elif stop + 1 != after:
+                after = stop
+            self.start = start
+            self.bad = False
+            self._count = -1
+            if stop < 0:
+                ring.start = start
+                yield self._open()
+                continue
+            ring.start = after + 1
+            while buf[stop - 1] < 33:
+                stop -= 1
+            self.stop = stop
+            # Whose line is it?
+            at = find(b":", start, stop)
+            if at > 0:
+                name = names.get((at - start) | buf[start + 2] << 7 | buf[at - 1] << 15)  # _key()
+            else:
+                name = names.get(start - stop)
+            while name and not startswith(name.text, start):
+                name = name.next
+            self.at = at + 1
+            if name is None:
+                name = self._unknown()
+            self.name = name
+            if stop - start > self.line_size:
+                yield self._too_long()
+            elif name and name.size_field >= 0:
+                yield self._header(name, True)
+            else:
+                yield LINE
+
+    def _unknown(self):
+        # No such name as it stands: noise before it, another case, a name without a colon?
+        buf = self.buf
+        start = self.start
+        while start < self.stop and not 32 < buf[start] < 127:
+            start += 1
+        name = self._look_up(start)
+        if name:
+            self.at = start + len(name.text)
+        if name or start == self.stop:  # else the noise is part of what nobody knows
+            self.start = start
+        elif self.at == 0 or buf[start] > 47:  # no colon, or none behind a sign such as "+"
+            self.at = start
+            self._count = 0
+        return name
+
+    def _look_up(self, at):
+        # The Name of the line, which begins at `at`, in any case of its letters.
+        for name in self._headers:
+            if self.buf.startswith(name.text, at):
+                return name
+        colon = self.at - 1
+        key = _key(self.buf, at, colon) if colon - at > 1 else at - self.stop
+        name = self._names.get(key)
+        while name and not self._is_named(name.text, at):
+            name = name.next
+        return name
+
+    def is_named(self, text):
+        """Whether the line has this name (in capitals), in any case of its letters."""
+        return self._is_named(text, self.start)
+
+    def _is_named(self, text, at):
+        i = len(text)
+        if self.stop - at < i or (self.stop - at > i and text[i - 1] != 58):
             return False
-        for c in text:
-            if (self.data[i] ^ c) & 0xDF:  # bit 5 tells the cases of a letter apart
+        buf = self.buf
+        while i:
+            i -= 1
+            c = text[i] ^ buf[at + i]
+            if c and (c != 32 or text[i] < 65):
                 return False
-            i += 1
         return True
+
+    def _too_long(self):
+        self.overlong = (self.overlong + 1) & _BIG
+        return TOO_LONG
+
+    def _open(self):
+        # A line that has not ended yet.
+        self.stop = self._ring.end
+        self.name = None
+        for name in self._headers:
+            if self.startswith(name.text):
+                self.name = name
+                if self._header(name, False) == HEADER:
+                    return HEADER
+        if self.stop - self.start > self.line_size:
+            self._state |= _SKIP
+            return self._too_long()
+        return MORE
+
+    # Raw bytes. The header stays at the front of the ring, what follows is taken away as it comes.
+
+    def _header(self, name, ended):
+        # The line is of a name that announces raw bytes: does it? `ended`: its end was received.
+        at = self._size_at(name)
+        plain = LINE if ended else MORE
+        if at < 0 or at == self.stop and not ended:
+            return plain
+        at = self._size_end(at)
+        ring = self._ring
+        start = self.start
+        if name.quoted:
+            if at + 2 > self.stop or self.buf[at] != 44 or self.buf[at + 1] != 34:
+                return plain
+            self._held = at + 2 - start
+        elif not ended or at < self.stop:
+            return plain
+        else:
+            self._held = ring.start - start
+            if self.buf[ring.start - 1] == 13:
+                self._state |= _LF
+        ring.start = start
+        self.stop = at
+        self._header_size = at - start
+        self._state |= _RAW
+        return HEADER
+
+    def _size_at(self, name):
+        # Where the field with the number of raw bytes begins, -1 if it is not there (yet).
+        at = self.at = self.start + len(name.text)
+        i = name.size_field
+        while i and at >= 0:
+            at = self.buf.find(b",", at, self.stop)
+            at = at + 1 if at >= 0 else -1
+            i -= 1
+        return at
+
+    def _size_end(self, at):
+        # Read that number; where it ends.
+        buf = self.buf
+        while at < self.stop and buf[at] == 32:
+            at += 1
+        size = 0
+        while at < self.stop and 47 < buf[at] < 58:
+            size = min(size * 10 + buf[at] - 48, _SIZE_MAX)
+            at += 1
+        self.size = self._left = size
+        return at
+
+    def _data(self):
+        # Raw bytes are due.
+        ring = self._ring
+        at = ring.start + self._held
+        if self._state & _LF and at < ring.end:
+            self._state &= ~_LF
+            if self.buf[at] == 10:
+                self._held += 1
+                at += 1
+        size = min(self._left, ring.end - at)
+        if size <= 0 and self._left:
+            return MORE
+        self.data_at = at
+        self.data_end = at + size
+        self._left -= size
+        if self._left:
+            ring.end = at  # they are looked at before the next ones take their place
+        else:
+            self._held += size
+            self._state += _TAIL - _RAW
+        return DATA
+
+    def _tail(self):
+        # The raw bytes are complete: what must follow them tells whether the number was right.
+        ring = self._ring
+        buf = self.buf
+        start = ring.start
+        at = start + self._held
+        if self.name.quoted:
+            if at < ring.end and buf[at] != 34:
+                return self._garbled()
+            at += 1
+            while at < ring.end and buf[at] == 32:
+                at += 1
+            if at >= ring.end:
+                return MORE
+            if buf[at] != 13 and buf[at] != 10:
+                return self._garbled()
+        ring.start = at
+        self._state &= ~_TAIL
+        self.start = start
+        self.stop = start + self._header_size
+        self.at = start + len(self.name.text)
+        self.bad = False
+        self._count = -1
+        return DATA_END
+
+    def _garbled(self):
+        ring = self._ring
+        ring.start = ring.end = 0
+        self._left = 0
+        self._state = self._state & _AWAIT | _DEAF
+        return GARBLED
+
+    def _special(self):
+        # What comes before a line; -1: nothing.
+        state = self._state
+        ring = self._ring
+        if state & _DEAF:
+            ring.start = ring.end = 0
+            return MORE
+        if state & _RAW:
+            return self._data()
+        if state & _TAIL:
+            return self._tail()
+        if state & _SKIP and not self._skip():
+            return MORE
+        if state & _AWAIT and self._prompted():
+            return PROMPT
+        return -1
+
+    def _skip(self):
+        # Drop up to the next line end; whether there was one.
+        ring = self._ring
+        buf = self.buf
+        at = ring.start
+        while at < ring.end and buf[at] != 13 and buf[at] != 10:
+            at += 1
+        if at == ring.end:
+            ring.start = ring.end = 0
+            return False
+        ring.start = at
+        self._state &= ~_SKIP
+        return True
+
+    def _prompted(self):
+        ring = self._ring
+        buf = self.buf
+        at = ring.start
+        while at < ring.end and buf[at] < 33:
+            at += 1
+        if at == ring.end or buf[at] != self._prompt:
+            return False
+        ring.start = at + 1
+        self._state &= ~_AWAIT
+        return True
+
+
+def _key(buf, start, colon):
+    # The key of a name in the table: its length and two letters. Small, and cheap to make.
+    return (colon - start) | buf[start + 2] << 7 | buf[colon - 1] << 15
+
+
+def _key_of(text):
+    last = len(text) - 1
+    return _key(text, 0, last) if text[last] == 58 else -1 - last

@@ -1,20 +1,23 @@
 # LwM2M through the client of a LEXI-R10 module. This file wires the rooms together.
 
 from . import codes
-from atport.channel import Channel, Clock
-from atport.errors import AtError, AtTimeout, CmeError, LexiError, ModuleRebooted
+from atport.channel import Channel
+from atport.clock import Clock
+from atport.errors import AtError, AtTimeout, CmeError, ModuleRebooted, PortError
 from .lwm2m import Lwm2m
 from .monitor import Monitor
 from .registry import Events, Registry
 
 __version__ = "0.1.0"
 
+LexiError = PortError  # base of what a command can raise
+
 
 class Lexi:
     """One module on one stream (machine.UART, a socket, a pty), for asyncio.
 
-    family: table of the module family (codes.py). ring_size, chunk_size, line_size, rxbuf: see
-    Channel. max_servers, max_uris: sizes of the registry's tables. urc_mask, silence_s,
+    family: table of the module family (codes.py). ring_size, chunk_size, line_size, rxbuf, loss_mark:
+    see Channel. max_servers, max_uris: sizes of the registry's tables. urc_mask, silence_s,
     reboot_wait_s: see Monitor. Raises ValueError for what cannot work.
 
     channel, lwm2m, registry and monitor are the rooms behind it, each usable alone.
@@ -28,9 +31,10 @@ class Lexi:
         runtime=None,
         clock=None,
         ring_size=1024,
-        chunk_size=256,
+        chunk_size=64,
         line_size=512,
         rxbuf=0,
+        loss_mark=None,
         max_servers=8,
         max_uris=16,
         urc_mask=7,
@@ -43,7 +47,9 @@ class Lexi:
             runtime = Runtime()
         self.runtime = runtime
         self._tasks = []
-        self.channel = Channel(stream, runtime, clock, ring_size, chunk_size, line_size, rxbuf)
+        self.channel = Channel(
+            stream, runtime, clock, ring_size, chunk_size, line_size, rxbuf, loss_mark
+        )
         self.lwm2m = Lwm2m(self.channel, family)
         self.registry = Registry(self.channel, runtime, max_servers, max_uris)
         self.monitor = Monitor(
@@ -54,7 +60,7 @@ class Lexi:
     async def start(self, boot_s=30):
         """Bring the module up and keep the registry true from now on; see Monitor.bring_up()."""
         if not self._tasks:
-            read = self.runtime.read(self.channel.stream, self.channel.pump)
+            read = self.runtime.read(self.channel)
             self._tasks.append(self.runtime.start(read))
         await self.monitor.bring_up(boot_s)
         if len(self._tasks) == 1:

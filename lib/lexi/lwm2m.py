@@ -6,7 +6,7 @@
 from micropython import const
 
 from . import codes
-from atport.errors import AtError, LexiError, check
+from atport.errors import AtError, PortError, check
 
 _MAX_SERVERS = const(64)  # a longer range in a test answer is not a list of servers
 
@@ -15,7 +15,7 @@ def parse_limits(rest):
     """Parse a test answer such as b"(1-65535),(0,1)" into a list, one entry per parameter.
 
     An entry is a tuple of (lowest, highest) pairs: ((1, 65535),) or ((0, 0), (1, 1)).
-    Raises LexiError for anything else.
+    Raises PortError for anything else.
     """
     limits = []
     try:
@@ -29,7 +29,7 @@ def parse_limits(rest):
                 pairs.append((int(lowest), int(highest if dash else lowest)))
             limits.append(tuple(pairs))
     except ValueError:
-        raise LexiError("test answer: %r, expected lists such as (0-7),(0,1)" % rest)
+        raise PortError("test answer: %r, expected lists such as (0-7),(0,1)" % rest)
     return limits
 
 
@@ -73,7 +73,7 @@ class Lwm2m:
 
     async def _set(self, text, *args):
         if not text.startswith("AT+ULWM2MSTAT"):
-            self.channel.doubts += 1  # it may change what is registered: to be read anew
+            self.channel.doubt()  # it may change what is registered: to be read anew
         await self.channel.command(text, args=args, timeout_ms=self.family["timeout_ms"])
 
     async def _read(self, name, on_info, accept=None):
@@ -93,7 +93,7 @@ class Lwm2m:
             timeout_ms=self.family["timeout_ms"],
         )
         if len(lines) != 1:
-            raise LexiError("AT%s=?: %d lines of answer, expected 1" % (name, len(lines)))
+            raise PortError("AT%s=?: %d lines of answer, expected 1" % (name, len(lines)))
         return parse_limits(lines[0])
 
     # +ULWM2MSTAT
@@ -198,7 +198,7 @@ class Lwm2m:
 
         def on_info(line):
             if line.int(0) is None or line.int(1) is None:
-                self.channel.malformed += 1
+                self.channel.count_malformed()
             else:
                 found.append((line.int(0), line.int(1), line.int(2)))
                 if put:
@@ -213,7 +213,7 @@ class Lwm2m:
         for entry in await self._test("+ULWM2MREG"):
             for lowest, highest in entry:
                 if highest - lowest >= _MAX_SERVERS:
-                    raise LexiError("AT+ULWM2MREG=?: %d-%d is no list" % (lowest, highest))
+                    raise PortError("AT+ULWM2MREG=?: %d-%d is no list" % (lowest, highest))
                 ids.extend(range(max(lowest, 1), highest + 1))
         return ids
 
@@ -227,7 +227,7 @@ class Lwm2m:
         def on_info(line):
             values = [line.int(i) for i in range(count)]
             if None in values:
-                self.channel.malformed += 1
+                self.channel.count_malformed()
             else:
                 rows.append(ServerConfig(self.family, values))
 
@@ -245,7 +245,7 @@ class Lwm2m:
     async def change_config(self, server, **fields):
         """Change some fields of a server's row and keep the others: read, modify, write.
 
-        Raises ValueError for a field that does not exist, LexiError for such a server. Returns
+        Raises ValueError for a field that does not exist, PortError for such a server. Returns
         the new row.
         """
         table = self.family["config"]
@@ -261,7 +261,7 @@ class Lwm2m:
                     row.values[names.index(name)] = value
                 await self.set_config(row.values)
                 return row
-        raise LexiError("server: %r has no row in +ULWM2MCONFIG" % server)
+        raise PortError("server: %r has no row in +ULWM2MCONFIG" % server)
 
     async def config_limits(self):
         """AT+ULWM2MCONFIG=?: see parse_limits()."""

@@ -4,7 +4,7 @@
 
 from micropython import const
 
-from atport.errors import AtTimeout, LexiError, ModuleRebooted, check
+from atport.errors import AtTimeout, ModuleRebooted, PortError, check
 
 _RETRY_S = const(5)  # first wait after a failure, doubled each time
 _RETRY_MAX_S = const(900)
@@ -86,7 +86,7 @@ class Monitor:
                         break
                 except AtTimeout:
                     raise
-                except LexiError:
+                except PortError:
                     if late:
                         raise
                 await self._sleep_ms(_NOT_READY_MS)
@@ -113,12 +113,13 @@ class Monitor:
             self.server_ids = await self._lwm2m.servers()
         except AtTimeout:
             raise
-        except LexiError:
+        except PortError:
             return False
         return True
 
     async def poll(self):
         """Read AT+ULWM2MREG? into the registry; closes a gap unless more was lost meanwhile."""
+        self._channel.pump()  # what was lost before the question is not lost from its answer
         lost = self._channel.lost
         others = self._channel.urcs + self._channel.unknown
         listed = await self._lwm2m.registrations(self._registry.put)
@@ -174,6 +175,7 @@ class Monitor:
         Never raises for the module's failures: they are counted, and tried again after 5 s,
         10 s, ... 900 s.
         """
+        self._registry.settle()
         if self.due_s() == 0:
             wait_s = 0
             try:

@@ -1,45 +1,24 @@
 # What is known of every LwM2M server, fed by +ULWM2MSTAT URCs and by polls. No I/O.
 #
-# Everything sits in tables of fixed size, so an update allocates nothing. Times are seconds of
-# the channel's clock (`clock.s`). A code the manual does not list is reported and changes
-# nothing; a line that cannot be decoded is counted as lost, which leads to a poll (monitor.py).
+# Everything sits in objects and tables made at the start, so an update allocates nothing. Times are
+# seconds of the channel's clock (`clock.s`). A code the manual does not list is reported and changes
+# nothing; a line that does not say what it should is counted, which leads to a poll (monitor.py).
 
 import time
 from array import array
 from micropython import const
 
-from . import codes
-from atport._machine import find, fold
 from atport.errors import check
-from atport.scan import INT, TEXT
+from atport.scan import BIG, INT, TEXT
 
-# Layout of the scanner's state: see _native.py.
-_SHAPE = const(9)
-_VALUES = const(24)
-_STARTS = const(40)
-_ENDS = const(56)
-_ROW0 = const(74)
-_ROW_SIZE = const(6)
-_ROW_VALUES = const(5)
-
-# Layout of `_cells`, shared with fold(): two words, then one cell for each server.
-_CHANGES = const(0)
-_SERVERS = const(1)
-_CELL0 = const(2)
-_CELL_SIZE = const(10)
-_ID = const(0)
-_CODE = const(1)
-_SINCE_S = const(2)
-_TIMER_S = const(3)
-_TIMER_AT_S = const(4)
-_CONNECTION = const(5)
-_CONNECTION_AT_S = const(6)
-_SENT = const(7)
-_RECEIVED = const(8)
+from . import codes
+from .codes import BOOTSTRAP, CLIENT, CONNECTION, INIT, NO_CODE, NOTIFICATION, REGISTRATION, TIMER
+from .codes import STATUS as _STATUS
 
 _NONE = const(-1)
 _SHUT_DOWN = const(7)  # codes.CLIENT_STATUS
 _WAIT_MS = const(3600000)  # a wait without a deadline of its own is taken up again every hour
+_MAX_ID = const(0xFFFF)
 
 
 class Server:
@@ -51,30 +30,93 @@ class Server:
     sent and received. Times are seconds of the clock; None where nothing was reported.
     """
 
-    def __init__(self, cells, at, address):
-        self.id = cells[at + _ID]
-        self.code = cells[at + _CODE]
+    def __init__(self, cell):
+        self.id = cell.id
+        self.code = cell.code
         self.name = codes.status_name(self.code)
         self.status_class = codes.status_class(self.code)
-        self.since_s = cells[at + _SINCE_S]
-        self.timer_s = _or_none(cells[at + _TIMER_S])
-        self.timer_at_s = None if self.timer_s is None else cells[at + _TIMER_AT_S]
-        self.connection = _or_none(cells[at + _CONNECTION])
-        self.connection_at_s = None if self.connection is None else cells[at + _CONNECTION_AT_S]
-        self.sent = _or_none(cells[at + _SENT])
-        self.received = _or_none(cells[at + _RECEIVED])
-        self.address = address
+        self.since_s = cell.since_s
+        self.timer_s = _or_none(cell.timer_s)
+        self.timer_at_s = None if self.timer_s is None else cell.timer_at_s
+        self.connection = _or_none(cell.connection)
+        self.connection_at_s = None if self.connection is None else cell.connection_at_s
+        self.sent = _or_none(cell.sent)
+        self.received = _or_none(cell.received)
+        self.address = cell.address.text().decode() or None
 
     def __repr__(self):
         return "Server(%d, %d: %s)" % (self.id, self.code, self.name)
 
 
-def _keep(data, start, end, table, stride, slot):
-    # Copy data[start:end] into a slot, a length and stride - 1 bytes, cut to what it can hold.
-    at = slot * stride
-    table[at] = size = min(end - start, stride - 1)
-    for i in range(size):
-        table[at + 1 + i] = data[start + i]
+class _Text:
+    # Text out of a line, of up to `size` bytes; more is cut off. It is taken over byte by byte, as
+    # nothing may be allocated then. The exact copy, with which a line is compared in one call, is
+    # made by settle(), later.
+    def __init__(self, size):
+        self._bytes = bytearray(size)
+        self._used = 0
+        self._exact = None  # the same as bytes, once settled
+
+    def is_at(self, buf, start, stop):
+        """Whether buf[start:stop] is this text."""
+        size = min(stop - start, len(self._bytes))
+        if size != self._used:
+            return False
+        if self._exact is not None:
+            return buf.startswith(self._exact, start)
+        i = 0
+        while i < size and self._bytes[i] == buf[start + i]:
+            i += 1
+        return i == size
+
+    def take(self, buf, start, stop):
+        """Become buf[start:stop]."""
+        size = min(stop - start, len(self._bytes))
+        i = 0
+        while i < size:
+            self._bytes[i] = buf[start + i]
+            i += 1
+        self._used = size
+        self._exact = None
+
+    def text(self):
+        """Return it as bytes."""
+        if self._exact is None:
+            self._exact = bytes(self._bytes[: self._used])
+        return self._exact
+
+    settle = text
+
+
+class _Cell:
+    # What is known of one server. Ints, for the same reason; _NONE: nothing.
+    def __init__(self, address_size):
+        self.address = _Text(address_size)
+        self.id = 0
+        self.digits = None  # b",721,", as a line has it, once settled
+        self.forget(0)
+
+    def forget(self, now_s):
+        """Nothing is known any more."""
+        self.address.take(b"", 0, 0)
+        self.code = NO_CODE
+        self.since_s = now_s
+        self.timer_s = _NONE
+        self.timer_at_s = 0
+        self.connection = _NONE
+        self.connection_at_s = 0
+        self.sent = _NONE
+        self.received = _NONE
+
+
+class _Notified:
+    # One URI and the notifications of it.
+    def __init__(self, uri_size):
+        self.uri = _Text(uri_size)
+        self.server = 0
+        self.watched = False  # it is the one of watch_uri()
+        self.count = 0
+        self.at_s = 0
 
 
 def wait_ms(timeout_s):
@@ -106,18 +148,12 @@ class Registry:
         self._clock = channel.clock
         self._runtime = runtime
         self._signals = []
-        self._max_servers = max_servers
-        self._cells = array("i", bytes(4 * (_CELL0 + _CELL_SIZE * max_servers)))
-        self._addresses = bytearray(max_servers * (1 + address_size))
-        self._address_stride = 1 + address_size
-        self._row = array("i", bytes(4 * (_ROW0 + _ROW_SIZE)))
+        self._cells = [_Cell(address_size) for _ in range(max_servers)]
+        self._cell_count = 0
+        self._uris = [_Notified(uri_size) for _ in range(max_uris)]
         self._uri_count = 0
-        self._uris = bytearray(max_uris * (1 + uri_size))
-        self._uri_stride = 1 + uri_size
-        self._uri_servers = array("H", bytes(2 * max_uris))
-        self._uri_counts = array("i", bytes(4 * max_uris))
-        self._uri_at_s = array("i", bytes(4 * max_uris))
-        self._subscribers = []
+        self._subscribers = ()
+        self._tell = None  # tells the subscribers: one of them, or _tell_all; None without any
         self._watched = None
         self._on_watched = None
 
@@ -127,18 +163,18 @@ class Registry:
         self.unknown_codes = 0
         self.unknown_events = 0
         self.dropped = 0
-        channel.on("+ULWM2MSTAT:", self._line, self._rows)
+        channel.on("+ULWM2MSTAT:", self._stat, reads=True)
 
     # Questions
 
     def servers(self):
         """Short IDs of the servers heard of."""
-        return [self._cells[_CELL0 + _CELL_SIZE * i] for i in range(self._cells[_SERVERS])]
+        return [cell.id for cell in self._cells[: self._cell_count]]
 
     def code(self, server):
         """Status code of a server; codes.NO_CODE when nothing is known since the last restart."""
-        at = self._find(server)
-        return codes.NO_CODE if at is None else self._cells[at + _CODE]
+        cell = self._find(server)
+        return NO_CODE if cell is None else cell.code
 
     def registered(self, server):
         """Whether the server is registered, as far as is known."""
@@ -146,21 +182,14 @@ class Registry:
 
     def server(self, server):
         """A Server with all that is known, or None for one never heard of."""
-        at = self._find(server)
-        if at is None:
-            return None
-        slot = (at - _CELL0) // _CELL_SIZE * self._address_stride
-        size = self._addresses[slot]
-        return Server(
-            self._cells, at, self._addresses[slot + 1 : slot + 1 + size].decode() if size else None
-        )
+        cell = self._find(server)
+        return None if cell is None else Server(cell)
 
     def uri(self, index):
         """(server, URI, count, time of the last) of a notified URI, by its index."""
         check("index", index, 0, self._uri_count - 1)
-        at = index * self._uri_stride
-        text = bytes(self._uris[at + 1 : at + 1 + self._uris[at]]).decode()
-        return self._uri_servers[index], text, self._uri_counts[index], self._uri_at_s[index]
+        item = self._uris[index]
+        return item.server, item.uri.text().decode(), item.count, item.at_s
 
     def uris(self):
         """All notified URIs, as uri() gives them."""
@@ -173,10 +202,10 @@ class Registry:
         """
         if len(uri) > 1 and uri[-1] == "/":
             uri = uri[:-1]
-        uri = uri[: self._uri_stride - 1]
-        for known, text, count, at_s in self.uris():
-            if known == server and text == uri:
-                return count, self._clock.s - at_s
+        text = uri.encode()
+        for item in self._uris[: self._uri_count]:
+            if item.server == server and item.uri.is_at(text, 0, len(text)):
+                return item.count, self._clock.s - item.at_s
         return 0, None
 
     async def wait_registered(self, server, timeout_s):
@@ -196,7 +225,7 @@ class Registry:
             self._signals.remove(signal)
 
     def watch(self, signal):
-        """Set a signal of the runtime whenever something changed; it must have one waiter."""
+        """Set a signal of the runtime whenever a state changed; it must have one waiter."""
         self._signals.append(signal)
 
     def wake(self):
@@ -213,151 +242,205 @@ class Registry:
         """
         if not callable(fn):
             raise ValueError("fn: %r, expected a function" % (fn,))
-        # A new list each time: a subscriber may end its own subscription while it is called.
+        self._set_subscribers(self._subscribers + (fn,))
+
+    def unsubscribe(self, fn):
+        """End a subscription."""
         fns = list(self._subscribers)
-        fns.append(fn)
+        fns.remove(fn)
+        self._set_subscribers(tuple(fns))
+
+    def _set_subscribers(self, fns):
         self._subscribers = fns
+        self._tell = self._tell_all if len(fns) > 1 else fns[0] if fns else None
+
+    def _tell_all(self, event, server, value):
+        for fn in self._subscribers:
+            try:
+                fn(event, server, value)
+            except Exception as e:  # counted: one subscriber must not keep events from others
+                self._channel.report(e)
 
     def watch_uri(self, uri, fn):
         """Call fn() for every notification of one URI, also when the table of URIs is full."""
-        self._watched = bytes((len(uri),)) + uri.encode()
+        text = uri.encode()
+        self._watched = _Text(len(text))
+        self._watched.take(text, 0, len(text))
         self._on_watched = fn
+        for item in self._uris[: self._uri_count]:
+            item.watched = self._watched.is_at(item.uri.text(), 0, len(item.uri.text()))
 
-    def unsubscribe(self, fn):
-        fns = list(self._subscribers)
-        fns.remove(fn)
-        self._subscribers = fns
+    def settle(self):
+        """Make what comes next cheaper: exact copies of IDs and texts that were heard first.
+
+        Allocates, so it is called outside of the receive path; nothing is lost without it.
+        """
+        for cell in self._cells[: self._cell_count]:
+            if cell.digits is None:
+                cell.digits = b",%d," % cell.id
+            cell.address.settle()
+        for item in self._uris[: self._uri_count]:
+            item.uri.settle()
 
     # Updates
 
     def put(self, server, code, timer_s=None):
         """Take one line of a poll: AT+ULWM2MREG?. An unchanged code is no event."""
         if self.code(server) != code:
-            self._apply(3, codes.REGISTRATION, server, code)
+            self._apply(REGISTRATION, server, code)
         if timer_s is not None and code in codes.REGISTERED:
-            self._apply(3, codes.TIMER, server, timer_s)
+            self._apply(TIMER, server, timer_s)
 
     def keep_only(self, servers):
         """After a complete poll: of a server it did not list nothing is known any more."""
-        cells = self._cells
-        for i in range(cells[_SERVERS]):
-            at = _CELL0 + _CELL_SIZE * i
-            if cells[at + _CODE] != codes.NO_CODE and cells[at + _ID] not in servers:
-                self._forget(at)
-                self._notify(codes.REGISTRATION, cells[at + _ID], codes.NO_CODE)
+        for cell in self._cells[: self._cell_count]:
+            if cell.code != NO_CODE and cell.id not in servers:
+                cell.forget(self._clock.s)
+                self._notify(REGISTRATION, cell.id, NO_CODE)
 
     def restarted(self):
         """The module restarted: nothing that was known of the servers holds any more."""
         self.restarts += 1
-        cells = self._cells
-        for i in range(cells[_SERVERS]):
-            self._forget(_CELL0 + _CELL_SIZE * i)
+        i = 0
+        while i < self._cell_count:
+            self._cells[i].forget(self._clock.s)
+            i += 1
         self.client_status = None
         self.init_status = None
         self._channel.note_reboot()
         self.wake()
 
-    def update(self, rows, count):
-        """Apply `count` decoded events: rows in a scanner's state, see _native.py."""
-        cells = self._cells
-        changes = cells[_CHANGES]
+    # One URC. The most frequent ones, of a server and with texts that are known, are told without
+    # reading fields; whatever looks different in any way is left to _read().
+
+    def _stat(self, line):
+        buf = line.buf
+        at = line.at
+        if buf[at] == 32:
+            at += 1
         i = 0
-        while i < count:
-            # With subscribers one by one, so that each sees the state its event left behind.
-            last = i + 1 if self._subscribers else count
-            done = fold(rows, i, last, cells, self._clock.s)
-            if done < last:
-                self._other(rows, done)
-                done += 1
-            elif self._subscribers:
-                at = _ROW0 + _ROW_SIZE * i
-                self._notify(rows[at + 1], rows[at + 2], rows[at + 3])
-            i = done
-        if cells[_CHANGES] != changes:
+        while i < self._cell_count:
+            cell = self._cells[i]
+            if cell.digits and buf.startswith(cell.digits, at + 1):
+                if self._known(line, cell, at):
+                    return
+                break
+            i += 1
+        self._read(line)
+
+    def _known(self, line, cell, at):
+        # An event of a server that is known; False if its fields are to be read.
+        event = line.buf[at] - 48
+        at += 1 + len(cell.digits)
+        if event == REGISTRATION or event == TIMER or event == BOOTSTRAP:
+            at = line.number(at)
+            return at >= 0 and self._update(cell, event, at)
+        if event == NOTIFICATION:
+            return line.is_text(at) and self._known_uri(line, cell.id, at + 1)
+        if event == CONNECTION:
+            return line.is_text(at + 2) and self._known_address(line, cell, at)
+        return False
+
+    def _update(self, cell, event, value):
+        # A status (events 0 and 1, one code space) or a timer; False if the code is not known.
+        if event == TIMER:
+            cell.timer_s = value
+            cell.timer_at_s = self._clock.s
+        elif value not in _STATUS:
+            return False
+        elif cell.code != value:
+            cell.code = value
+            cell.since_s = self._clock.s
             self.wake()
+        if self._tell:
+            self._tell(event, cell.id, value)
+        return True
 
-    def _rows(self, count):
-        self.update(self._channel.line.state, count)
+    def _known_uri(self, line, server, start):
+        # A notification of a URI that is known.
+        stop = line.stop - 1
+        if stop - start > 1 and line.buf[stop - 1] == 47:  # "/5/0/3/" is "/5/0/3"
+            stop -= 1
+        start = self._uri_index(line.buf, server, start, stop)
+        if start < 0:
+            return False
+        self._count_uri(start)
+        return True
 
-    def _apply(self, count, *values):
-        row = self._row
-        row[_ROW0] = count
-        for i in range(len(values)):
-            row[_ROW0 + 1 + i] = values[i]
-        self.update(row, 1)
+    def _uri_index(self, buf, server, start, stop):
+        i = 0
+        while i < self._uri_count:
+            if self._uris[i].server == server and self._uris[i].uri.is_at(buf, start, stop):
+                return i
+            i += 1
+        return -1
 
-    def _line(self, line):
-        # A URC that holds more than ints, or that came while its prefix was expected as an answer.
-        st = line.state
-        shape = st[_SHAPE]
-        event = st[_VALUES]
-        server = st[_VALUES + 1]
-        start = st[_STARTS + 2]
-        end = st[_ENDS + 2]
-        if event == codes.NOTIFICATION and shape & 0x35 == 0x25:  # int, int, text
-            if server < 0 or start == end:
-                self._channel.malformed += 1
-            else:
-                self._notification(line, server, start, end)
-            return
-        # The ints that lead it decide; behind them is an address, or nothing that matters.
-        row = self._row
+    def _count_uri(self, i):
+        item = self._uris[i]
+        item.count += 1
+        item.at_s = self._clock.s
+        if item.watched:
+            self._on_watched()
+        if self._tell:
+            self._tell(NOTIFICATION, item.server, i)
+
+    def _known_address(self, line, cell, at):
+        # A connection that was created or restored, to the address that is known.
+        buf = line.buf
+        if buf[at] != 48 and buf[at] != 50 or buf[at + 1] != 44:
+            return False
+        if not cell.address.is_at(buf, at + 3, line.stop - 1):
+            return False
+        self._connection(cell, buf[at] - 48, _NONE, _NONE)
+        return True
+
+    def _read(self, line):
+        # Any line, by its fields. The ints that lead it decide; behind them is a text, or nothing
+        # that matters.
+        count = line.fields()
+        if line.bad:
+            return  # the channel counts it
+        ints = line.ints
+        kinds = line.kinds
         n = 0
-        while n < _ROW_VALUES and shape & INT:
-            row[_ROW0 + 1 + n] = st[_VALUES + n]
-            shape >>= 2
+        while n < count and n < 5 and kinds[n] & (INT | BIG) == INT:
             n += 1
-        row[_ROW0] = n
-        if event == codes.CONNECTION and n == 3 and shape & TEXT and st[_VALUES + 2] in (0, 2):
-            if server < 0:
-                self._channel.malformed += 1
-                return
-            at = self._find(server) or self._add(server)
-            if not at:
-                return
-            slot = (at - _CELL0) // _CELL_SIZE
-            start = st[_STARTS + 3]
-            end = st[_ENDS + 3]
-            _keep(line.data, start, end, self._addresses, self._address_stride, slot)
-        self.update(row, 1)
+        event = ints[0] if n else _NONE
+        if event == NOTIFICATION and n == 2 and count > 2 and kinds[2] == TEXT:
+            self._notification(line, ints[1])
+        elif event == CONNECTION and n > 2:
+            self._connected(line, n, count)
+        elif n < 2 or event < 0 or ints[1] < 0:
+            self._channel.count_malformed()
+        else:
+            self._apply(event, ints[1], ints[2] if n > 2 else _NONE, n)
 
-    def _other(self, rows, index):
-        # A row that fold() left: a new server, an unknown code, one of the other events.
-        at = _ROW0 + _ROW_SIZE * index
-        count = rows[at]
-        event = rows[at + 1]
-        server = rows[at + 2]
-        value = rows[at + 3]
-        if count < 2 or event < 0 or server < 0:
-            self._channel.malformed += 1
-        elif event == codes.CLIENT or event == codes.INIT:
+    def _apply(self, event, server, value, count=3):
+        # An event of ints, whose server may be a new one; `count` of them were there.
+        if event == CLIENT or event == INIT:
             self._client(event, server)
-        elif event > codes.CONNECTION:
+        elif event > CONNECTION:
             self.unknown_events += 1
-            self._notify(event, server, value if count > 2 else _NONE)
-        elif count < 3 or event == codes.NOTIFICATION or value < 0:
-            self._channel.malformed += 1
-        elif event == codes.CONNECTION and value < len(codes.CONNECTION_STATUS):
-            known = self._find(server) or self._add(server)
-            sent = rows[at + 4] if count > 4 else _NONE
-            received = rows[at + 5] if count > 4 else _NONE
-            self._connection(known, server, value, sent, received)
-        elif event != codes.TIMER and (event == codes.CONNECTION or value not in codes.STATUS):
+            self._notify(event, server, value)
+        elif count < 3 or event == NOTIFICATION or value < 0:
+            self._channel.count_malformed()
+        elif event != TIMER and (event == CONNECTION or value not in _STATUS):
             self.unknown_codes += 1
             self._notify(event, server, value)
-        elif self._add(server):
-            fold(rows, index, index + 1, self._cells, self._clock.s)
-            self._notify(event, server, value)
+        else:
+            cell = self._find(server) or self._add(server)
+            if cell:
+                self._update(cell, event, value)
 
     def _client(self, event, status):
         # Events 4 and 5; both have a sign of a restart.
-        if event == codes.CLIENT and status < len(codes.CLIENT_STATUS):
+        if event == CLIENT and status < len(codes.CLIENT_STATUS):
             if status == 0:
                 self.restarted()
             elif status == _SHUT_DOWN:
-                self._channel.doubts += 1  # no status follows: what is registered is to be read
+                self._channel.doubt()  # no status follows: what is registered is to be read
             self.client_status = status
-        elif event == codes.INIT and status in codes.INIT_STATUS:
+        elif event == INIT and status in codes.INIT_STATUS:
             if status == codes.INIT_STARTED:
                 self.restarted()
             self.init_status = status
@@ -365,86 +448,97 @@ class Registry:
             self.unknown_codes += 1
         self._notify(event, 0, status)
 
-    def _connection(self, at, server, status, sent, received):
-        if at is None:
+    def _connected(self, line, n, count):
+        # Event 6 by its fields: <server>,<status>, then an address or two counts.
+        ints = line.ints
+        server = ints[1]
+        status = ints[2]
+        if server < 0 or status < 0:
+            self._channel.count_malformed()
             return
-        cells = self._cells
-        cells[at + _CONNECTION] = status
-        cells[at + _CONNECTION_AT_S] = self._clock.s
-        cells[at + _SENT] = sent
-        cells[at + _RECEIVED] = received
-        self._notify(codes.CONNECTION, server, status)
+        if status >= len(codes.CONNECTION_STATUS):
+            self._apply(CONNECTION, server, status)
+            return
+        cell = self._find(server) or self._add(server)
+        if cell is None:
+            return
+        if status in (0, 2) and count > 3 and line.kinds[3] & TEXT:
+            cell.address.take(line.buf, line.starts[3], line.stops[3])
+        sent = ints[3] if n > 3 else _NONE
+        received = ints[4] if n > 4 else _NONE
+        self._connection(cell, status, sent, received)
 
-    def _notification(self, line, server, start, end):
-        data = line.data
-        if end - start > 1 and data[end - 1] == 0x2F:  # "/5/0/3/" is "/5/0/3"
-            end -= 1
-        watched = self._watched
-        if watched and end - start == watched[0]:
-            if find(data, start, end, watched, len(watched), 0, 1) == 0:
+    def _connection(self, cell, status, sent, received):
+        cell.connection = status
+        cell.connection_at_s = self._clock.s
+        cell.sent = sent
+        cell.received = received
+        self._notify(CONNECTION, cell.id, status)
+
+    def _notification(self, line, server):
+        # Event 3 by its fields.
+        buf = line.buf
+        start = line.starts[2]
+        stop = line.stops[2]
+        if server < 0 or start == stop:
+            self._channel.count_malformed()
+            return
+        if stop - start > 1 and buf[stop - 1] == 47:
+            stop -= 1
+        i = self._uri_index(buf, server, start, stop)
+        if i < 0:
+            i = self._add_uri(server, buf, start, stop)
+        if i >= 0:
+            self._count_uri(i)
+
+    def _add_uri(self, server, buf, start, stop):
+        i = self._uri_count
+        watched = self._watched is not None and self._watched.is_at(buf, start, stop)
+        if i == len(self._uris) or server > _MAX_ID:
+            self.dropped += 1
+            if watched:
                 self._on_watched()
-        count = self._uri_count
-        i = find(data, start, end, self._uris, self._uri_stride, 0, count)
-        while i < count and self._uri_servers[i] != server:
-            i = find(data, start, end, self._uris, self._uri_stride, i + 1, count)
-        if i == count:
-            if count == len(self._uri_counts) or server > 0xFFFF:
-                self.dropped += 1
-                return
-            _keep(data, start, end, self._uris, self._uri_stride, i)
-            self._uri_servers[i] = server
-            self._uri_counts[i] = 0
-            self._uri_count = count + 1
-        self._uri_counts[i] += 1
-        self._uri_at_s[i] = self._clock.s
-        self._notify(codes.NOTIFICATION, server, i)
+            return -1
+        item = self._uris[i]
+        item.uri.take(buf, start, stop)
+        item.server = server
+        item.watched = watched
+        self._uri_count = i + 1
+        self.wake()
+        return i
 
     def _find(self, server):
-        # Where the server's cell starts, or None.
-        cells = self._cells
-        at = _CELL0
-        for _ in range(cells[_SERVERS]):
-            if cells[at + _ID] == server:
-                return at
-            at += _CELL_SIZE
+        # The server's cell, or None.
+        i = 0
+        while i < self._cell_count:
+            if self._cells[i].id == server:
+                return self._cells[i]
+            i += 1
         return None
 
     def _add(self, server):
-        cells = self._cells
-        n = cells[_SERVERS]
-        if not 0 <= server <= 0xFFFF:
+        # A cell for a new server, if need be that of one of which nothing is known.
+        i = self._cell_count
+        if not 0 <= server <= _MAX_ID:
+            i = 0
+        elif i < len(self._cells):
+            i = self._cell_count = i + 1
+        else:
+            while i and self._cells[i - 1].code != NO_CODE:
+                i -= 1
+        if i == 0:
             self.dropped += 1
             return None
-        at = _CELL0 + _CELL_SIZE * n
-        if n < self._max_servers:
-            cells[_SERVERS] = n + 1
-        else:  # in place of one of which nothing is known
-            while n and cells[at - _CELL_SIZE + _CODE] != codes.NO_CODE:
-                n -= 1
-                at -= _CELL_SIZE
-            if n == 0:
-                self.dropped += 1
-                return None
-            at -= _CELL_SIZE
-        cells[at + _ID] = server
-        self._forget(at)
-        return at
-
-    def _forget(self, at):
-        cells = self._cells
-        cells[at + _CODE] = codes.NO_CODE
-        cells[at + _SINCE_S] = self._clock.s
-        for word in (_TIMER_S, _CONNECTION, _SENT, _RECEIVED):
-            cells[at + word] = _NONE
-        self._addresses[(at - _CELL0) // _CELL_SIZE * self._address_stride] = 0
+        cell = self._cells[i - 1]
+        cell.id = server
+        cell.digits = None
+        cell.forget(self._clock.s)
+        return cell
 
     def _notify(self, event, server, value):
         self.wake()
-        for fn in self._subscribers:
-            try:
-                fn(event, server, value)
-            except Exception as e:  # counted: one subscriber must not keep events from others
-                self._channel.report(e)
+        if self._tell:
+            self._tell(event, server, value)
 
 
 class Events:

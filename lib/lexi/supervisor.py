@@ -10,7 +10,7 @@ from micropython import const
 
 from . import codes, recovery
 from atport.channel import quoted
-from atport.errors import AtTimeout, CmeError, LexiError, check
+from atport.errors import AtTimeout, CmeError, PortError, check
 from .policy import DEFAULT, STEP_PINS, STEP_REGISTER, STEPS
 from .policy import CAP_S as _CAP_S
 from .recovery import NEVER, NONE, REASONS, Ladder
@@ -355,7 +355,7 @@ class Supervisor:
             except AtTimeout as e:
                 self._failed(e)
                 self._suspect = True
-            except LexiError as e:
+            except PortError as e:
                 self._failed(e)
             now_s = self._now_s()
             if self.keeper.due_s(now_s) == 0:
@@ -400,7 +400,7 @@ class Supervisor:
             ladder.done(self._now_s())
         except AtTimeout:
             raise
-        except LexiError as e:
+        except PortError as e:
             self._failed(e)
             self._tell(REFUSED, action, server, reason)
             ladder.failed(self._now_s())
@@ -428,7 +428,7 @@ class Supervisor:
                     why = "a server is registered"
         if why:
             self._voided = True
-            raise LexiError("%s: %s" % (line.decode(), why))
+            raise PortError("%s: %s" % (line.decode(), why))
 
     async def _carry_out(self, action, server):
         lwm2m = self._lexi.lwm2m
@@ -472,7 +472,7 @@ class Supervisor:
             await self._lexi.start(self._boot_s)
             self._up = True
             self._answered()
-        except LexiError as e:
+        except PortError as e:
             self._failed(e)
             if isinstance(e, AtTimeout):
                 self._suspect = True  # one lost answer is no dead port
@@ -599,7 +599,7 @@ class Supervisor:
             return await coro
         except AtTimeout:
             raise
-        except LexiError as e:
+        except PortError as e:
             self._failed(e)
         return None
 
@@ -624,7 +624,7 @@ class Supervisor:
                 view.sim = recovery.SIM_FAILED
         except AtTimeout:
             raise
-        except LexiError as e:
+        except PortError as e:
             self._failed(e)
 
     async def _enter_pin(self):
@@ -639,7 +639,7 @@ class Supervisor:
             await self._channel.command("AT+CPIN=", args=(self._pin,))
         except AtTimeout:
             raise
-        except LexiError as e:
+        except PortError as e:
             self._failed(e)
             return False
         return True
@@ -695,6 +695,7 @@ class Supervisor:
     # What the module says by itself
 
     def _event(self, event, server, value):
+        self._signal.set()
         now_s = self._clock.s
         self._sync_restarts(now_s)
         view = self.view

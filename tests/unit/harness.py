@@ -1,24 +1,17 @@
 # What the unit tests share: a scripted module on a fake stream, a fake clock, and both ways to
-# run coroutines on them, so that no test sleeps. Import it before anything of lexi: with
-# LEXI_SCAN=bytecode in the environment it hides the machine code, and the twin is tested.
+# run coroutines on them, so that no test sleeps.
 
 import asyncio
 import gc
 import io
-import os
-import sys
 import time
 
 import micropython
 
-if os.getenv("LEXI_SCAN") == "bytecode":
-    sys.modules["atport._native"] = None
-
-from atport import _machine
-from lexi import Lexi, blocking
 from atport.aio import Runtime as AioRuntime
-
-EXPECT_NATIVE = os.getenv("LEXI_SCAN") != "bytecode"
+from atport.blocking import serve
+from atport.clock import Clock
+from lexi import Lexi, blocking
 
 PROOF = b"AT+CMEE?"  # what is asked to be sure that no late answer can follow
 PROOF_TEXT = b"\r\n+CMEE: 0\r\n"
@@ -143,20 +136,18 @@ class FakeRuntime(blocking.Runtime):
         super().__init__(stream, stream.ticks)
         self._stream = stream
 
-    def poll(self, pump, ms):
+    def poll(self, channel, ms):
         due = self._stream.due()
         if due is None or due > ms:
             self._stream.ticks.ms += ms
         else:
             self._stream.ticks.ms += due
-            if not pump():
+            if not serve(channel.pump):
                 self._stream.ticks.ms += 10
 
 
 def make_lexi(stream, **options):
     """A blocking Lexi on a FakeStream and its clock."""
-    from lexi import Clock
-
     return blocking.Lexi(stream, runtime=FakeRuntime(stream), clock=Clock(stream.ticks), **options)
 
 
@@ -206,9 +197,7 @@ def run_asyncio(coro, stream):
 
 def make_aio_lexi(stream, **options):
     """An asyncio Lexi on a FakeStream and its clock; run it with run_asyncio()."""
-    from lexi import Clock
-
-    return Lexi(stream, runtime=AioRuntime(), clock=Clock(stream.ticks), **options)
+    return Lexi(stream, runtime=AioRuntime(0), clock=Clock(stream.ticks), **options)
 
 
 class BlockingPort:
@@ -244,7 +233,7 @@ class AioPort:
 
     def run(self, coro):
         async def main():
-            reader = asyncio.create_task(AioRuntime().read(self.stream, self.channel.pump))
+            reader = asyncio.create_task(AioRuntime(0).read(self.channel))
             try:
                 return await coro
             finally:

@@ -3,7 +3,6 @@
 import unittest
 
 import harness
-from atport import _machine
 
 
 class HarnessTest(unittest.TestCase):
@@ -11,8 +10,6 @@ class HarnessTest(unittest.TestCase):
         with self.assertRaises(MemoryError):
             harness.without_heap(lambda: bytearray(1))
 
-    def test_runs_the_byte_machine_it_was_asked_for(self):
-        self.assertEqual(_machine.NATIVE, harness.EXPECT_NATIVE)
 
     def test_blocking_and_asyncio_bring_the_scripted_module_up(self):
         answers = {

@@ -3,7 +3,8 @@
 
 import harness
 from atport import scan
-from atport.channel import Channel, Clock
+from atport.channel import Channel
+from atport.clock import Clock
 from atport.ring import Ring
 from atport.scan import EMPTY, INT, TEXT, Scanner
 

@@ -1,0 +1,407 @@
+# From bytes to handlers: takes what the stream holds and serves every complete line.
+#
+# Final result codes, information text, prompts and raw bytes go to the one pending command, every
+# other line to the handler of its name, or to a hook. pump() never waits, never allocates, never
+# raises, and serves a bounded number of lines. What may have been lost opens a `gap`, which stays
+# open until somebody has read the state anew.
+#
+# It sends nothing: see channel.py.
+
+import time
+from micropython import const
+
+from .clock import Clock
+from .errors import PortError, need
+from .exchange import FINALS
+from .ring import Ring
+from .scan import DATA, DATA_END, GARBLED, HEADER, LINE, MORE, PROMPT, TOO_LONG, Scanner
+
+_MOST = const(8)  # lines served by one pump()
+_SILENCE_MS = const(300)  # longer than 1024 raw bytes take, and than a UART's buffer lasts
+_DEAF_MAX_MS = const(5000)  # a port that is never silent is listened to again after this
+_BUFFERS = (bytearray, memoryview)
+_ASYNC = type(lambda: (yield))  # of functions that are coroutines or generators
+
+
+class Receiver:
+    """The receiving half of a Channel; see there for the arguments.
+
+    Counters: received, overrun (bytes); lines, urcs, unknown, overlong, undecodable, malformed
+    (the registry's), doubts (things after which the known state may be old), late (final result
+    codes nobody waited for), handler_errors, stream_errors.
+    """
+
+    def __init__(self, stream, runtime, clock, *sizes, line_size):
+        self.stream = stream
+        self.clock = clock or Clock()
+        self.ring = Ring(stream, *sizes)
+        self.line = Scanner(self.ring, line_size)
+        for i, text in enumerate(FINALS):
+            self.line.add(text, i + 1)
+        self.on_unknown = None  # called with the line that no handler and no command wanted
+        self.on_gap = None  # called while there is a gap, after every batch of input
+        self.on_error = None  # called with the exception that a handler raised
+        self.lines = 0
+        self.urcs = 0
+        self.unknown = 0
+        self.undecodable = 0
+        self.malformed = 0
+        self.doubts = 0
+        self.late = 0
+        self.handler_errors = 0
+        self.stream_errors = 0
+        self.lost = 0  # reasons so far to read the state anew
+        self.closed = 0  # value of `lost` up to which that was done
+
+        self.pending = None  # the Exchange that waits for its final result code
+        self.owed = 0  # commands that gave up: their answers may still come
+        self.prompt_seen = False  # a prompt came, and nobody has answered it
+        self.heard_ms = self.clock.ms()  # when bytes came last
+        self.heard_s = self.clock.s  # when a readable line came last
+        self._deaf_ms = 0  # since when nothing is believed, see Scanner.deaf
+        self._busy = False  # lines are being served
+        self._left = False  # there are bytes that were not looked at
+        self._into = None  # where the raw bytes go that come now; None: nowhere
+        self._filled = 0  # how many of them came
+        self._expected_by = None  # the Exchange that they are for
+        self._changed = runtime.signal()  # set for who waits: for an answer, or for a prompt
+        self._serving = self._serve()
+
+    @property
+    def received(self):
+        return self.ring.received
+
+    @property
+    def overrun(self):
+        return self.ring.overrun
+
+    @property
+    def overlong(self):
+        return self.line.overlong
+
+    # Loss
+
+    @property
+    def gap(self):
+        """Whether there is a reason to read the state anew that close_gap() was not told of."""
+        return self.lost != self.closed
+
+    def close_gap(self, lost):
+        """State was read anew after `lost` had this value."""
+        self.closed = lost
+
+    def doubt(self):
+        """Something happened after which the known state may be old."""
+        self.doubts += 1
+        self.lost += 1
+
+    def count_malformed(self):
+        """A line could be read, but does not say what its kind has to say."""
+        self.malformed += 1
+        self.lost += 1
+
+    def _count_undecodable(self):
+        self.undecodable += 1
+        self.lost += 1
+
+    # Handlers
+
+    def on(self, prefix, handler, *, reads=False, size_field=None, into=None):
+        """Call `handler(line)`, a plain function, for lines that start with `prefix` ("+CEREG:").
+
+        The line (a Line) is valid until the handler returns; handlers do not wait and do not send.
+        Several handlers of one prefix are called in their order.
+        reads: the handler calls line.fields() itself, and does nothing if the line is `bad`.
+        size_field: lines of this prefix announce raw bytes in quotes, so many as that field says;
+        they are put into `into` (a bytearray; None drops them), and the handler is called then
+        with what came before them, its last field being their number.
+        Raises ValueError for a prefix that does not end in its only colon.
+        """
+        name = self._name(prefix)
+        need(callable(handler), "handler", handler, "a function")
+        need(type(handler) is not _ASYNC, "handler", handler, "a plain function, not a coroutine")
+        need(into is None or isinstance(into, _BUFFERS), "into", into, "a bytearray or None")
+        if size_field is not None:
+            self.announce(prefix, size_field)
+            name.into = into
+        if name.handler is None:
+            name.reads = reads
+            name.handler = handler
+        else:
+            if not isinstance(name.handler, _Several):
+                name.handler = _Several(self, name.handler, name.reads)
+            name.handler.add(handler, reads)
+            name.reads = True
+
+    def off(self, prefix, handler):
+        """Call `handler` no more. Raises ValueError if it was not registered."""
+        name = self._name(prefix)
+        if isinstance(name.handler, _Several):
+            name.handler.remove(handler)
+        else:
+            need(name.handler == handler, "handler", handler, "one that is registered")
+            name.handler = None
+
+    def announce(self, prefix, size_field):
+        """Lines of `prefix` announce raw bytes, in quotes, so many as field `size_field` says.
+
+        For good: an answer may come when its command has given up, and is no line even then.
+        """
+        need(isinstance(size_field, int) and 0 <= size_field < 16, "size_field", size_field, "0..15")
+        self.line.announce(self._name(prefix), size_field, True)
+
+    def _name(self, prefix):
+        ok = isinstance(prefix, str) and len(prefix) > 2 and prefix.find(":") == len(prefix) - 1
+        need(ok and all(32 < ord(c) < 127 for c in prefix), "prefix", prefix, 'a name and ":"')
+        name = self.line.add(prefix.upper().encode())
+        need(not name.tag, "prefix", prefix, "one that is no final result code")
+        return name
+
+    # Receiving
+
+    def pump(self):
+        """Take one chunk from the stream and serve what is complete; return the bytes taken.
+
+        1 or more is also said when lines are left to serve. Never raises, but for Ctrl-C.
+        """
+        try:
+            return next(self._serving)
+        except ValueError:  # a handler calls: the rest comes when it has returned
+            return 0
+        except StopIteration:  # it could not be made anew after Ctrl-C, for want of memory
+            self._serving = self._serve()
+            return 0
+        except BaseException:  # Ctrl-C: it went through the generator, which is over now
+            self._busy = False
+            self._serving = self._serve()
+            raise
+
+    def _serve(self):
+        # The receive path, one turn at each pump(). A generator, as its frame is made once: that
+        # of a function with so many locals would be taken from the heap at each call.
+        ring = self.ring
+        fill = ring.fill
+        clock = self.clock
+        line = self.line
+        events = line.events()
+        while True:
+            n = 1
+            if not self._left:
+                try:
+                    n = fill()
+                except Exception as e:  # the stream's, or out of memory: tried again next time
+                    self._stream_failed(e)
+                    n = 0
+            if n:
+                now_ms = clock.ms()
+                if line.deaf:
+                    self._listen(now_ms)
+                self.heard_ms = now_ms
+                self._left = self._busy = True
+            count = _MOST
+            while n and count:
+                count -= 1
+                try:
+                    what = next(events)
+                    if what == MORE:
+                        self._left = False
+                        break
+                    if what != LINE and not self._special(what):
+                        continue
+                    self.lines += 1
+                    name = line.name
+                    if (name is None or name.tag or self.pending) and self._answers(line, name):
+                        continue
+                    if name is None or name.handler is None:
+                        self._unknown(line)
+                        continue
+                    if not name.reads:
+                        line.fields()
+                    if not line.bad:
+                        self.urcs += 1
+                        self.heard_s = clock.s
+                        result = name.handler(line)
+                        if result is not None:
+                            self._refuse(result)
+                    if line.bad:
+                        self._count_undecodable()
+                        self._show(line)
+                except Exception as e:  # a handler's: counted, and the next line is served
+                    self.report(e)
+            self._busy = False
+            if ring.cut and not self._left:
+                self._cut()
+            if self.lost != self.closed and self.on_gap:
+                self._call(self.on_gap)
+            yield n
+
+    def crowded(self):
+        """Whether the UART's buffer is half full: then there is no time to wait for a whole line."""
+        return self.ring.crowded()
+
+    def feed(self, data):
+        """Serve bytes that come from elsewhere than the stream. Not for handlers."""
+        if self._busy:
+            raise PortError("feed: a handler is running")
+        first = 0
+        while first < len(data):
+            first = self.ring.feed(data, first)
+            self._left = True
+            while self._left:
+                self.pump()
+
+    def _answers(self, line, name):
+        # Whether the line belongs to a command, pending or not: then it is served.
+        pending = self.pending
+        if name and name.tag:
+            self.heard_s = self.clock.s
+            if pending is None or not pending.finish(name.tag, line):
+                self.late += 1
+                self.owed -= self.owed > 0
+            self._changed.set()
+            return True
+        if pending is None or not pending.takes(line, name):
+            return False
+        self.heard_s = self.clock.s
+        if pending.result or pending.failed:
+            self._changed.set()
+        return True
+
+    def _unknown(self, line):
+        if line.start == line.stop:  # nothing but noise
+            self._count_undecodable()
+            return
+        self.unknown += 1
+        if line.check():  # it may have been one that matters
+            self._count_undecodable()
+        else:
+            self.heard_s = self.clock.s
+        self._show(line)
+
+    def _show(self, line):
+        if self.on_unknown:
+            self.on_unknown(line)
+
+    def _refuse(self, result):
+        # Of an async handler that could not be told from a function.
+        if hasattr(result, "send") and hasattr(result, "close"):
+            result.close()
+            raise PortError("handler must not be async")
+
+    def _special(self, what):
+        # Serve what is no line; whether a line is left to serve.
+        line = self.line
+        pending = self.pending
+        if what == DATA:
+            self._take(line.data_at, line.data_end)
+        elif what == HEADER:
+            mine = pending is not None and pending.expects(line)
+            self._expected_by = pending if mine else None
+            self._into = pending.into if mine else line.name.into
+            self._filled = 0
+        elif what == DATA_END:
+            if self._expected_by is not None and self._expected_by is pending:
+                pending.filled = self._filled
+                return True
+            if line.name.handler:
+                return True
+            self._count_undecodable()  # of a command that gave up: who knows
+        elif what == PROMPT:
+            self.prompt_seen = True
+            self._changed.set()
+        elif what == TOO_LONG:
+            self.lost += 1
+            if pending is not None and pending.expects(line):
+                pending.error = PortError("information text: over %d bytes" % line.line_size)
+        else:
+            self._garbled()
+        return False
+
+    def _take(self, at, end):
+        # Raw bytes, out of the ring into the buffer of whoever expects them.
+        into = self._into
+        i = self._filled
+        self._filled = i + end - at
+        if into is None:
+            return
+        end = min(end, at + len(into) - i)
+        buf = self.line.buf
+        while at < end:
+            into[i] = buf[at]
+            i += 1
+            at += 1
+
+    def _garbled(self):
+        # Raw bytes were not what was announced.
+        self._count_undecodable()
+        self._deaf_ms = self.heard_ms
+        self._fail(PortError("raw bytes: not as many as were announced"))
+
+    def _cut(self):
+        # The UART lost bytes right here.
+        self.ring.cut = False
+        self.lost += 1
+        if self.line.cut() == GARBLED:
+            self._garbled()
+
+    def _listen(self, now_ms):
+        # Nothing is believed until the port was silent.
+        silent_ms = time.ticks_diff(now_ms, self.heard_ms)
+        deaf_ms = time.ticks_diff(now_ms, self._deaf_ms)
+        if silent_ms >= _SILENCE_MS or deaf_ms >= _DEAF_MAX_MS:
+            self.line.listen()
+
+    # Failures
+
+    def _fail(self, e):
+        # The pending command cannot get its answer any more.
+        if self.pending is not None:
+            self.pending.error = e
+            self.pending.failed = True
+            self._changed.set()
+
+    def _stream_failed(self, e):
+        self.stream_errors += 1
+        if isinstance(e, MemoryError):
+            self._fail(e)
+
+    def _call(self, hook):
+        try:
+            hook()
+        except Exception as e:  # counted, as those of handlers
+            self.report(e)
+
+    def report(self, e):
+        """Count what a handler raised and tell on_error; out of memory also the command."""
+        self.handler_errors += 1
+        if isinstance(e, MemoryError):
+            self._fail(e)
+        if self.on_error:
+            try:
+                self.on_error(e)
+            except Exception:  # the hook itself failed: there is nobody left to tell
+                self.handler_errors += 1
+
+
+class _Several:
+    """Several handlers of one prefix, as one: each is called, whatever the others raise."""
+
+    def __init__(self, receiver, *first):
+        self._receiver = receiver
+        self._handlers = (first,)
+
+    def add(self, handler, reads):
+        self._handlers += ((handler, reads),)
+
+    def remove(self, handler):
+        left = tuple(pair for pair in self._handlers if pair[0] != handler)
+        need(len(left) < len(self._handlers), "handler", handler, "one that is registered")
+        self._handlers = left
+
+    def __call__(self, line):
+        for handler, reads in self._handlers:
+            try:
+                if reads or line.fields() or not line.bad:
+                    handler(line)
+            except Exception as e:
+                self._receiver.report(e)
