@@ -869,6 +869,7 @@ class YearsTest(unittest.TestCase):
             node.stream.commands.clear()
             node.stream.sent_ms.clear()
             node.stream.written = b""
+            node.seen.clear()
         self.assertEqual(node.lexi.monitor.failures, 0)
 
     def test_a_silence_of_any_length_does_not_hold_a_command_back(self):
