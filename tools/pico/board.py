@@ -45,7 +45,6 @@ _probe()
 """
 
 _TOLERANCE_S = 1e-9
-_BAUD_TOLERANCE = 0.03
 _SLICE_S = 10.0  # of real time that one request may take
 _BLOCK_BYTES = 16  # a block of MicroPython's heap
 _PROBE_LIMIT_S = 10
@@ -127,7 +126,7 @@ class Board:
         self.real_limit_s = real_limit_s
         self.now_s = 0.0
         self.halted = None  # why the board does nothing any more, for people
-        self.wrong_baud = 0  # bytes lost because the two sides differ in speed
+        self.resets = 0  # by its watchdog, which machine.reset() uses too
         self.printed = []  # (emulated time, text), as it came
         self._probe = probe
         self._pins = dict(pins or {})
@@ -140,7 +139,6 @@ class Board:
         image = flash.compose(read_firmware(firmware), files)
         watched = sorted({*self._names, *watch})
         self._chip = Chip(read_bootrom(bootrom), image, uart, flow, watched)
-        self._exact_baud = True
 
     def __enter__(self):
         return self
@@ -315,6 +313,9 @@ class Board:
             realMs=_SLICE_S * 1000,
         )
         self.halted = answer["halted"]
+        if answer["wantsReset"]:
+            self.resets += 1
+            self.reset()
         for nanos, kind, *values in answer["events"]:
             self._happened(nanos / NANOS, kind, *values)
         self.now_s = answer["now"] / NANOS

@@ -10,8 +10,8 @@ _OPTIONS = {
     "prog_size": 256,
     "read_size": 32,
     "cache_size": 256,
-    "disk_version": 0x00020000,  # what every MicroPython reads
 }
+_DISK_VERSION = 0x00020000  # every MicroPython reads it, and newer ones raise it when they write
 
 
 def _littlefs():
@@ -25,7 +25,7 @@ def _littlefs():
 def build(files):
     """Return the file system's bytes with these files: {"lib/a.py": bytes}."""
     littlefs = _littlefs()
-    file_system = littlefs.LittleFS(**_OPTIONS)
+    file_system = littlefs.LittleFS(disk_version=_DISK_VERSION, **_OPTIONS)
     try:
         for name, data in files.items():
             folder = name.strip("/").rpartition("/")[0]

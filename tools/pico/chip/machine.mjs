@@ -14,10 +14,8 @@ const UART_IRQS = [20, 21];
 const UART_ADDRESSES = [0x40034, 0x40038]; // without the last three digits
 const WATCHDOG = 0x40058;
 const FLASH = 0x10000000;
-const BOOT2_BYTES = 256;
 const HARD_FAULT = 3;
 const BREAK_BYTES = 2;
-const HIGHEST_IRQ = 25;
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
 
 export class Machine {
@@ -34,6 +32,7 @@ export class Machine {
         this.onSend = () => {}; // (uart, byte): the board has begun to send a byte
         this.onPin = () => {}; // (gpio, level): level is 0, 1, or null for not driven
         this.halted = null; // why nothing runs any more, for people
+        this.wantsReset = false; // its watchdog has bitten, or machine.reset() was called
         this.stopping = false;
         this.cycles = 0; // spent by instructions since the start
         this.uarts = UART_IRQS.map((irq, number) => {
@@ -50,21 +49,24 @@ export class Machine {
         chip.gpio.forEach((pin, gpio) => pin.addListener(() => this.onPin(gpio, this.level(gpio))));
         chip.addClockListener((hertz) => this.clock.setFrequency(hertz));
         chip.onBreak = (code) => this.atBreak(code);
-        chip.peripherals[WATCHDOG].onWatchdogTrigger = () => this.halt("reset by the watchdog");
+        const watchdog = chip.peripherals[WATCHDOG];
+        watchdog.onWatchdogTrigger = () => {
+            watchdog.alarm.enable = false; // or it triggers without end
+            this.wantsReset = true;
+            this.stop();
+        };
         chip.core.setInterrupt = (irq, value) => this.setInterrupt(irq, value);
         this.start();
     }
 
-    // As the boot ROM does it: the second stage, which starts the rest.
+    // As the boot ROM leaves it: at the second stage of the firmware, which starts the rest.
     start() {
         const { core } = this.chip;
         core.PC = FLASH;
         core.VTOR = 0;
         core.SP = 0x20042000;
-        // The second stage returns to the vector table behind it when the link register is 0.
-        core.LR = 0;
+        core.LR = 0; // the second stage then goes on with the vector table behind it
         core.waiting = false;
-        void BOOT2_BYTES;
     }
 
     // What the board does to a pin.
@@ -102,7 +104,6 @@ export class Machine {
             core.waiting = false;
             this.clock.control[LIMIT] = 0;
         }
-        void HIGHEST_IRQ;
     }
 
     atBreak(code) {
@@ -120,8 +121,8 @@ export class Machine {
         const { control } = clock;
         const m0 = chip.core;
         clock.untilNanos = nanos;
-        this.stopping = false;
-        while (!this.stopping && this.halted === null && clock.nanos < nanos) {
+        this.stopping = this.halted !== null || this.wantsReset;
+        while (!this.stopping && clock.nanos < nanos) {
             if (m0.waiting) {
                 clock.skipTo(Math.min(clock.nextNanos, nanos));
                 continue;

@@ -12,7 +12,8 @@
 //   stats    counters;  flash: at, size -> base64
 //   reset    start again, with the flash as it is
 // The answer of `run`: now, events [[time, "send", hex] | [time, "output", hex] |
-// [time, "pin", gpio, level]], halted (text or null). A wrong request is answered {error}.
+// [time, "pin", gpio, level]], halted (text or
+// null), wantsReset: the board did so, `reset` is due. A wrong request is answered {error}.
 
 import fs from "fs";
 import path from "path";
@@ -95,12 +96,11 @@ class Session {
         } while (
             this.now < until &&
             !machine.stopping &&
-            machine.halted === null &&
             performance.now() < end
         );
         const { events } = this;
         this.events = [];
-        return { now: this.now, events, halted: machine.halted };
+        return { now: this.now, events, halted: machine.halted, wantsReset: machine.wantsReset };
     }
 
     counters() {

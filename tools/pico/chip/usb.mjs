@@ -13,6 +13,10 @@ const BULK = 2;
 const HEADER_BYTES = 9;
 const PACKET_BYTES = 64;
 const DTR_RTS = 3;
+const SOF_RD = 0x48; // registers
+const INTE = 0x90;
+const DEV_SOF = 1 << 17; // bit of INTR and INTE
+const FRAME_NANOS = 1e6;
 
 function setup(type, request, value, length = 0) {
     return Uint8Array.of(
@@ -38,11 +42,42 @@ export class Console {
         this.endpointOut = -1;
         this.descriptor = [];
         this.total = 0;
+        this.frames = usb.rp2040.clock.createAlarm(() => this.frame());
         this.answer = () => {}; // what to do when the present control transfer is answered
+        this.addFrames();
         usb.onUSBEnabled = () => usb.resetDevice();
         usb.onResetReceived = () => this.enumerate();
         usb.onEndpointWrite = (endpoint, bytes) => this.fromBoard(endpoint, bytes);
         usb.onEndpointRead = (endpoint, size) => this.waits(endpoint, size);
+    }
+
+    // Starts of frames, which rp2040js lacks: only while the board wants to hear of them.
+    addFrames() {
+        const { usb } = this;
+        const read = usb.readUint32.bind(usb);
+        const write = usb.writeUint32.bind(usb);
+        usb.readUint32 = (offset) => {
+            const value = read(offset);
+            if (offset === SOF_RD) {
+                usb.intRaw &= ~DEV_SOF;
+                usb.checkInterrupts();
+            }
+            return value;
+        };
+        usb.writeUint32 = (offset, value) => {
+            write(offset, value);
+            if (offset !== INTE) return;
+            if (!(value & DEV_SOF)) this.frames.cancel();
+            else if (!this.frames.scheduled) this.frames.schedule(FRAME_NANOS);
+        };
+    }
+
+    frame() {
+        const { usb } = this;
+        usb.sofFrameNumber = (usb.sofFrameNumber + 1) & 0x7ff;
+        usb.intRaw |= DEV_SOF;
+        usb.checkInterrupts();
+        this.frames.schedule(FRAME_NANOS);
     }
 
     type(bytes) {
