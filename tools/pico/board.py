@@ -302,7 +302,9 @@ class Board:
             if event_s is not None:
                 until_s = min(until_s, max(event_s, self.now_s + _TOLERANCE_S))
             self._drive_v_int()
-        feed = [[round(at * NANOS), round(each * NANOS), data.hex()] for at, each, data in self._feed]
+        feed = [
+            [round(at * NANOS), round(each * NANOS), data.hex()] for at, each, data in self._feed
+        ]
         self._feed.clear()
         answer = self._chip.ask(
             "run",

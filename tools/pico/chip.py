@@ -21,8 +21,10 @@ def check():
     if shutil.which("node") is None:
         raise BoardError("the virtual Pico needs Node.js (node), which is not installed")
     if not (RP2040JS / "dist" / "esm" / "index.js").exists():
-        raise BoardError("the npm package rp2040js is not installed: make test installs it, or "
-                         "tools/setup_env.py --npm")
+        raise BoardError(
+            "the npm package rp2040js is not installed: make test installs it, or "
+            "tools/setup_env.py --npm"
+        )
 
 
 class Chip:

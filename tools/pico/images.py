@@ -49,7 +49,9 @@ def read_firmware(path):
 def from_uf2(data, path="firmware"):
     """Return the flash image in a UF2 file. `path` is for the texts."""
     if not data or len(data) % _BLOCK.size:
-        raise BoardError(f"firmware {path}: a UF2 file consists of blocks of 512 bytes, it does not")
+        raise BoardError(
+            f"firmware {path}: a UF2 file consists of blocks of 512 bytes, it does not"
+        )
     image = bytearray()
     for number in range(len(data) // _BLOCK.size):
         block = _BLOCK.unpack_from(data, number * _BLOCK.size)

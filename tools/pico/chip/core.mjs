@@ -351,7 +351,7 @@ export class Core {
                     const shift = R[(op >>> 3) & 7] & 0xff;
                     const a = R[op & 7];
                     if (shift) c = shift > 32 ? 0 : (a >>> (shift - 1)) & 1;
-                    n = z = R[op & 7] = shift >= 32 ? 0 : a >>> shift;
+                    n = z = R[op & 7] = shift >= 32 ? 0 : (a >>> shift) | 0;
                     break;
                 }
                 case 16: {

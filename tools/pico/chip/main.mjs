@@ -35,6 +35,7 @@ class Session {
         this.rom = null;
         this.events = [];
         this.stopSend = this.stopOutput = false;
+        this.levels = {}; // of the watched GPIOs, as told
         this.past = {}; // counters of machines before a reset
     }
 
@@ -59,6 +60,11 @@ class Session {
     build(flash) {
         const machine = new Machine(RP2040, this.rom, flash);
         this.machine = machine;
+        for (const gpio of this.options.watch) {
+            // What the board held low or high it lets go of.
+            if (this.levels[gpio] != null) this.events.push([this.epoch, "pin", gpio, null]);
+            this.levels[gpio] = null;
+        }
         this.uart.wiredFlow = this.options.flow;
         machine.onOutput = (bytes) => {
             this.events.push([this.now, "output", Buffer.from(bytes).toString("hex")]);
@@ -70,7 +76,8 @@ class Session {
             if (this.stopSend) machine.stop();
         };
         machine.onPin = (gpio, level) => {
-            if (!this.options.watch.includes(gpio)) return;
+            if (!this.options.watch.includes(gpio) || this.levels[gpio] === level) return;
+            this.levels[gpio] = level;
             this.events.push([this.now, "pin", gpio, level]);
             machine.stop();
         };
