@@ -23,6 +23,7 @@ BOOTROM = os.environ.get("BOOTROM")
 
 SECTOR_S = 0.045  # to erase it
 START_S = 0.1  # of MicroPython
+WDT_RESET = "3"  # machine.WDT_RESET, also after machine.reset()
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js here")
 needs_rp2040js = pytest.mark.skipif(
@@ -347,6 +348,35 @@ def test_console_pins_heap_and_reset():
         board.type("machine.reset()\r")
         board.run_until("main", 5)
         assert board.resets == 1
+        board.run_to_prompt(5)
+        assert board.execute("import machine; print(machine.reset_cause())").strip() == WDT_RESET
+
+
+PULSE = b"""
+import time
+from machine import Pin
+v_int = Pin(8, Pin.IN)
+time.sleep(1)
+for gpio, ms in ((6, 2500), (6, 500), (7, 150)):  # off, on, reset
+    pin = Pin(gpio, Pin.OPEN_DRAIN, value=1)
+    pin(0)
+    time.sleep_ms(ms)
+    pin(1)
+    time.sleep(30)
+    print("v_int", v_int())
+"""
+
+
+@needs_files
+def test_pins_of_the_module():
+    module = Module(Config())
+    pins = {"pwr_on": 6, "reset_n": 7, "v_int": 8}
+    with Board(FIRMWARE, BOOTROM, {"main.py": PULSE}, module, pins=pins) as board:
+        board.run_to_prompt(200)
+        assert re.findall("v_int ([01])", board.output) == ["0", "1", "1"]
+        held = [entry[2:] for entry in module.history if entry[1] == "pin"]
+        assert held == [("PWR_ON", 2.5), ("PWR_ON", 0.5), ("RESET_N", 0.15)]
+        assert module.boots == 3
 
 
 @needs_files

@@ -45,6 +45,7 @@ _probe()
 """
 
 _TOLERANCE_S = 1e-9
+_UNPACED_BYTE_S = 1e-6  # of a module with baud=0
 _SLICE_S = 10.0  # of real time that one request may take
 _BLOCK_BYTES = 16  # a block of MicroPython's heap
 _PROBE_LIMIT_S = 10
@@ -322,13 +323,14 @@ class Board:
             self._happened(nanos / NANOS, kind, *values)
         self.now_s = answer["now"] / NANOS
         if self.module is not None:
-            self._from_module()
+            self._from_module(self.now_s)
 
-    def _from_module(self):
-        data = self.module.advance(self.now_s)
+    def _from_module(self, now_s):
+        # Its bytes are complete at `now_s`; time passes for it too.
+        data = self.module.advance(now_s)
         if data:
-            each_s = self.module.transmitter.each_s or 1e-6
-            self.send(data, self.now_s - len(data) * each_s, each_s)
+            each_s = self.module.transmitter.each_s or _UNPACED_BYTE_S
+            self.send(data, now_s - len(data) * each_s, each_s)
 
     def _happened(self, at_s, kind, *values):
         if kind == "output":
@@ -348,7 +350,7 @@ class Board:
             gpio, level = values
             name = self._names.get(gpio)
             if self.module is not None and name in ("reset_n", "pwr_on"):
-                self.module.advance(at_s)
+                self._from_module(at_s)
                 self.module.pins.set(name, "low" if level == 0 else "high")
             if self.on_pin is not None:
                 self.on_pin(gpio, level, at_s)

@@ -92,7 +92,8 @@ def _check_vectors(image, path):
         if stack in _STACK and start & 1 and 0 <= start - _FLASH_START < len(image):
             return
     raise BoardError(
-        f"firmware {path}: neither a UF2 file nor a flash image of an RP2040: {FIRMWARE_HINT}"
+        f"firmware {path}: neither a UF2 file nor a flash image of an RP2040; expected "
+        f"{FIRMWARE_HINT}"
     )
 
 

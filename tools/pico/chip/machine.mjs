@@ -69,6 +69,13 @@ export class Machine {
         core.waiting = false;
     }
 
+    // What outlives a reset by the watchdog: why it came, and the scratch registers.
+    rememberWatchdog(old) {
+        const [now, before] = [this, old].map((machine) => machine.chip.peripherals[WATCHDOG]);
+        now.reason = before.reason;
+        now.scratchData.set(before.scratchData);
+    }
+
     // What the board does to a pin.
     level(gpio) {
         const pin = this.chip.gpio[gpio];

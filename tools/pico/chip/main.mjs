@@ -86,7 +86,9 @@ class Session {
     reset() {
         this.past = this.counters();
         this.epoch = this.now;
-        this.build(this.machine.chip.flash.slice());
+        const old = this.machine;
+        this.build(old.chip.flash.slice());
+        if (old.wantsReset) this.machine.rememberWatchdog(old);
         return {};
     }
 
