@@ -357,7 +357,7 @@ import time
 from machine import Pin
 v_int = Pin(8, Pin.IN)
 time.sleep(1)
-for gpio, ms in ((6, 2500), (6, 500), (7, 150)):  # off, on, reset
+for gpio, ms in ((6, 2500), (6, 500), (7, 200)):  # off, on, reset
     pin = Pin(gpio, Pin.OPEN_DRAIN, value=1)
     pin(0)
     time.sleep_ms(ms)
@@ -374,8 +374,9 @@ def test_pins_of_the_module():
     with Board(FIRMWARE, BOOTROM, {"main.py": PULSE}, module, pins=pins) as board:
         board.run_to_prompt(200)
         assert re.findall("v_int ([01])", board.output) == ["0", "1", "1"]
-        held = [entry[2:] for entry in module.history if entry[1] == "pin"]
-        assert held == [("PWR_ON", 2.5), ("PWR_ON", 0.5), ("RESET_N", 0.15)]
+        # A sleep of MicroPython may be shorter by up to a millisecond.
+        held = [(entry[2], round(entry[3], 2)) for entry in module.history if entry[1] == "pin"]
+        assert held == [("PWR_ON", 2.5), ("PWR_ON", 0.5), ("RESET_N", 0.2)]
         assert module.boots == 3
 
 
