@@ -21,7 +21,7 @@ fleet: setup ## simulate 100 000 nodes after an outage and a power cut
 	@$(VENV_PYTHON) tools/fleet.py $(ARGS)
 
 pico: ## run the node on an emulated Raspberry Pi Pico: FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin
-	@$(PYTHON) tools/setup_env.py --npm >/dev/null
+	@$(PYTHON) tools/setup_env.py --npm
 	@$(VENV_PYTHON) -m pico --firmware '$(FIRMWARE)' --bootrom '$(BOOTROM)' \
 		--files '$(or $(FILES),source)' --scenario '$(SCENARIO)' --seconds '$(SECONDS)' \
 		--until '$(UNTIL)' $(ARGS)

@@ -94,7 +94,7 @@ class Board:
     on_write(data, now_s): called for what the board sends, besides the module; may send().
     on_output(text, now_s): called for what it prints.
     on_pin(gpio, level, now_s): called for GPIOs in `watch`; level is 0, 1 or None (not driven).
-    probe: put a boot.py onto the board that heap() needs (about 1 kB of its heap).
+    probe: put a boot.py onto the board that heap() needs (656 bytes of its heap).
     real_limit_s: real seconds that one call may take.
     """
 

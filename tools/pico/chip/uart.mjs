@@ -200,7 +200,7 @@ export class Uart {
 
     // Transmitter
 
-    push_tx(byte) {
+    pushTx(byte) {
         if (this.tx.length >= (this.lineControl & LCR_FEN ? FIFO_BYTES : 1)) return;
         this.tx.push(byte);
         this.start();
@@ -293,7 +293,7 @@ export class Uart {
     writeUint32(offset, value) {
         switch (offset) {
             case DR:
-                this.push_tx(value & 0xff);
+                this.pushTx(value & 0xff);
                 break;
             case IBRD:
                 this.divider = ((value & 0xffff) << 6) | (this.divider & 63);
