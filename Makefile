@@ -2,12 +2,14 @@
 #   make test PYTHON=python3.12               another Python (3.10 or later)
 #   MICROPYTHON=/path/to/micropython make test another MicroPython unix port
 #   make test ARGS="--only ring -v"           arguments for what the target runs
+#   make pico FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin [FILES=source|mpy|none] [SCENARIO=file]
+#             [SECONDS=900] [UNTIL="registered 721"]     see tools/pico/README.md
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fleet test soak bench lint twin setup clean
+.PHONY: help demo fleet pico test soak bench lint twin setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -17,6 +19,12 @@ demo: setup ## run the sensor node against the simulated module; no hardware nee
 
 fleet: setup ## simulate 100 000 nodes after an outage and a power cut
 	@$(VENV_PYTHON) tools/fleet.py $(ARGS)
+
+pico: ## run the node on an emulated Raspberry Pi Pico: FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin
+	@$(PYTHON) tools/setup_env.py --npm
+	@$(VENV_PYTHON) -m pico --firmware '$(FIRMWARE)' --bootrom '$(BOOTROM)' \
+		--files '$(or $(FILES),source)' --scenario '$(SCENARIO)' --seconds '$(SECONDS)' \
+		--until '$(UNTIL)' $(ARGS)
 
 test: ## run all tests
 	@$(PYTHON) tools/setup_env.py --npm
