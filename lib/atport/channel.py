@@ -317,7 +317,7 @@ class Channel(Receiver):
         except AtError:
             pass  # refused together with what was left in the module's buffer: it is alive
         except AtTimeout:
-            if self.line.in_data:  # that were lost on the way: the next bytes are lines
+            if self.line.in_data():  # that were lost on the way: the next bytes are lines
                 self.line.listen()
                 self._count_undecodable()
             raise

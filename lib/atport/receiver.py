@@ -16,6 +16,7 @@ from .exchange import FINALS
 from .ring import Ring
 from .scan import DATA, DATA_END, GARBLED, HEADER, LINE, MORE, PROMPT, TOO_LONG, Scanner
 
+_MASK = const(0x3FFFFFFF)  # counters of bytes wrap before they become big ints
 _MOST = const(8)  # lines served by one pump()
 _SILENCE_MS = const(300)  # longer than 1024 raw bytes take, and than a UART's buffer lasts
 _DEAF_MAX_MS = const(5000)  # a port that is never silent is listened to again after this
@@ -41,6 +42,9 @@ class Receiver:
         self.on_unknown = None  # called with the line that no handler and no command wanted
         self.on_gap = None  # called while there is a gap, after every batch of input
         self.on_error = None  # called with the exception that a handler raised
+        self.received = 0
+        self.overrun = 0
+        self.overlong = 0
         self.lines = 0
         self.urcs = 0
         self.unknown = 0
@@ -51,7 +55,7 @@ class Receiver:
         self.handler_errors = 0
         self.stream_errors = 0
         self.lost = 0  # reasons so far to read the state anew
-        self.closed = 0  # value of `lost` up to which that was done
+        self.gap = False  # there is one that close_gap() was not told of
 
         self.pending = None  # the Exchange that waits for its final result code
         self.owed = 0  # commands that gave up: their answers may still come
@@ -67,42 +71,29 @@ class Receiver:
         self._changed = runtime.signal()  # set for who waits: for an answer, or for a prompt
         self._serving = self._serve()
 
-    @property
-    def received(self):
-        return self.ring.received
-
-    @property
-    def overrun(self):
-        return self.ring.overrun
-
-    @property
-    def overlong(self):
-        return self.line.overlong
-
     # Loss
-
-    @property
-    def gap(self):
-        """Whether there is a reason to read the state anew that close_gap() was not told of."""
-        return self.lost != self.closed
 
     def close_gap(self, lost):
         """State was read anew after `lost` had this value."""
-        self.closed = lost
+        self.gap = lost != self.lost
+
+    def _lose(self):
+        self.lost += 1
+        self.gap = True
 
     def doubt(self):
         """Something happened after which the known state may be old."""
         self.doubts += 1
-        self.lost += 1
+        self._lose()
 
     def count_malformed(self):
         """A line could be read, but does not say what its kind has to say."""
         self.malformed += 1
-        self.lost += 1
+        self._lose()
 
     def _count_undecodable(self):
         self.undecodable += 1
-        self.lost += 1
+        self._lose()
 
     # Handlers
 
@@ -182,42 +173,51 @@ class Receiver:
         ring = self.ring
         fill = ring.fill
         clock = self.clock
+        clock_ms = clock.ms
         line = self.line
+        fields = line.fields
         events = line.events()
         while True:
             n = 1
-            if not self._left:
+            if self._left:
+                self._left = False
+            else:
                 try:
                     n = fill()
                 except Exception as e:  # the stream's, or out of memory: tried again next time
                     self._stream_failed(e)
                     n = 0
-            if n:
-                now_ms = clock.ms()
-                if line.deaf:
-                    self._listen(now_ms)
-                self.heard_ms = now_ms
-                self._left = self._busy = True
-            count = _MOST
-            while n and count:
-                count -= 1
+                if n == 0:
+                    yield 0
+                    continue
+                self.received = (self.received + n) & _MASK
+            now_ms = clock_ms()
+            if line.deaf:
+                self._listen(now_ms)
+            self.heard_ms = now_ms
+            self._busy = True
+            left = _MOST
+            while ring.start < ring.end:
+                if left == 0:
+                    self._left = True
+                    break
+                left -= 1
                 try:
                     what = next(events)
-                    if what == MORE:
-                        self._left = False
-                        break
-                    if what != LINE and not self._special(what):
-                        continue
+                    if what != LINE:
+                        if what == MORE:
+                            break
+                        if not self._special(what):
+                            continue
                     self.lines += 1
                     name = line.name
-                    if (name is None or name.tag or self.pending) and self._answers(line, name):
-                        continue
+                    if name is None or name.tag or self.pending:
+                        if self._answers(line, name):
+                            continue
                     if name is None or name.handler is None:
                         self._unknown(line)
                         continue
-                    if not name.reads:
-                        line.fields()
-                    if not line.bad:
+                    if name.reads or fields() or not line.bad:
                         self.urcs += 1
                         self.heard_s = clock.s
                         result = name.handler(line)
@@ -231,7 +231,7 @@ class Receiver:
             self._busy = False
             if ring.cut and not self._left:
                 self._cut()
-            if self.lost != self.closed and self.on_gap:
+            if self.gap and self.on_gap:
                 self._call(self.on_gap)
             yield n
 
@@ -245,7 +245,9 @@ class Receiver:
             raise PortError("feed: a handler is running")
         first = 0
         while first < len(data):
-            first = self.ring.feed(data, first)
+            before = first
+            first = self.ring.feed(data, before)
+            self.received = (self.received + first - before) & _MASK
             self._left = True
             while self._left:
                 self.pump()
@@ -253,7 +255,7 @@ class Receiver:
     def _answers(self, line, name):
         # Whether the line belongs to a command, pending or not: then it is served.
         pending = self.pending
-        if name and name.tag:
+        if name is not None and name.tag:
             self.heard_s = self.clock.s
             if pending is None or not pending.finish(name.tag, line):
                 self.late += 1
@@ -310,7 +312,8 @@ class Receiver:
             self.prompt_seen = True
             self._changed.set()
         elif what == TOO_LONG:
-            self.lost += 1
+            self.overlong += 1
+            self._lose()
             if pending is not None and pending.expects(line):
                 pending.error = PortError("information text: over %d bytes" % line.line_size)
         else:
@@ -340,7 +343,8 @@ class Receiver:
     def _cut(self):
         # The UART lost bytes right here.
         self.ring.cut = False
-        self.lost += 1
+        self.overrun = self.ring.overrun
+        self._lose()
         if self.line.cut() == GARBLED:
             self._garbled()
 

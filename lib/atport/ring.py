@@ -60,7 +60,6 @@ class Ring:
 
         self.start = 0  # first byte that was not read: of the open line, once it has begun
         self.end = 0  # behind the last byte received
-        self.received = 0  # bytes so far; wraps at 2**30
         self.overrun = 0  # bytes lost so far as far as is known, at least 1 each time
         # Places where the UART lost bytes, as the number of bytes still to be read up to each, in
         # their order. When there are too many, all bytes up to the last one are thrown away.
@@ -88,11 +87,12 @@ class Ring:
         if not n:  # None or 0: a spurious wake-up
             return 0
         end = self.end
-        if end + n > self._size:
+        if self.start == end:
+            self.start = end = 0
+        elif end + n > self._size:
             end = self._move()
         pack_into(self._chunk_format, self.buf, end, self._chunk)
         self.end = end + n
-        self.received = (self.received + n) & _MASK
         if self._lossy:
             self._advance(n)
         return n
@@ -104,7 +104,6 @@ class Ring:
     def feed(self, data, first=0):
         """Take a chunk of bytes from elsewhere than the stream; return where the next one starts."""
         n = min(len(data) - first, self._chunk_size)
-        self.received = (self.received + n) & _MASK
         if self.end + n > self._size:
             self._move()
         buf = self.buf

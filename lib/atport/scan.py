@@ -57,6 +57,7 @@ class Name:
 
     def __init__(self, text, tag=0):
         self.text = text
+        self.size = len(text)
         self.tag = tag
         self.handler = None
         self.reads = False
@@ -134,21 +135,20 @@ class Line:
         In place of fields() for the most frequent lines: up to nine digits and nothing else.
         """
         buf = self.buf
-        stop = self.stop
-        if not 0 < stop - at <= _DIGITS:
+        if not 0 < self.stop - at <= _DIGITS:
             return -1
         value = 0
-        while at < stop:
-            c = buf[at]
-            if not 47 < c < 58:
-                return -1
-            value = value * 10 + c - 48
+        c = buf[at] - 48
+        while 0 <= c < 10:
+            value = value * 10 + c
             at += 1
-        return value
+            c = buf[at] - 48
+        return value if at == self.stop else -1
 
-    def is_text(self, at):
-        """Whether from buf[at] to the end of the line there is text in quotes."""
-        return self.buf[at] == 34 and self.stop - at > 1 and self.buf[self.stop - 1] == 34
+    def only_number(self):
+        """The number behind the name, if one blank and nothing else is there with it; else -1."""
+        at = self.at
+        return self.number(at + 1) if self.buf[at] == 32 else -1
 
     def fields(self):
         """Read the fields unless that was done; return how many there are, 0 if `bad`."""
@@ -264,7 +264,6 @@ class Scanner(Line):
     """Finds the lines in a Ring, and is the current Line.
 
     line_size: longest accepted line in bytes; the ring must hold one and a chunk behind it.
-    overlong: lines dropped so far because they were longer.
     """
 
     def __init__(self, ring, line_size=512):
@@ -282,14 +281,14 @@ class Scanner(Line):
         self._header_size = 0
         self.data_at = 0
         self.data_end = 0
-        self.overlong = 0
+        self.deaf = False  # everything is dropped until listen() is called
 
     # Names
 
     def find(self, text):
         """The Name of b"+CEREG:" or b"OK"; None when it is not known."""
         found = self._names.get(_key_of(text))
-        while found and found.text != text:
+        while found is not None and found.text != text:
             found = found.next
         return found
 
@@ -333,16 +332,11 @@ class Scanner(Line):
 
     def listen(self):
         """The port was silent since it was GARBLED: what comes now is a line again."""
-        if self.in_data:  # the header is still there
+        if self.in_data():  # the header is still there
             self._ring.start = self._ring.end = 0
+        self.deaf = False
         self._state &= ~(_DEAF | _RAW | _TAIL | _LF | _SKIP)
 
-    @property
-    def deaf(self):
-        """Whether everything is dropped until listen() is called."""
-        return self._state & _DEAF != 0
-
-    @property
     def in_data(self):
         """Whether raw bytes, or what belongs behind them, are still to come."""
         return self._state & (_RAW | _TAIL) != 0
@@ -360,6 +354,7 @@ class Scanner(Line):
         find = buf.find
         startswith = buf.startswith
         names = self._names
+        name = None
         while True:
             if self._state:
                 what = self._special()
@@ -392,50 +387,51 @@ class Scanner(Line):
             while buf[stop - 1] < 33:
                 stop -= 1
             self.stop = stop
-            # Whose line is it?
-            at = find(b":", start, stop)
-            if at > 0:
-                name = names.get((at - start) | buf[start + 2] << 7 | buf[at - 1] << 15)  # _key()
-            else:
-                name = names.get(start - stop)
-            while name and not startswith(name.text, start):
-                name = name.next
-            self.at = at + 1
-            if name is None:
-                name = self._unknown()
+            # Whose line is it? Most often of the same as the one before.
+            if name is None or not startswith(name.text, start):
+                at = find(b":", start, stop)
+                if at > 0:
+                    name = names.get((at - start) | buf[start + 2] << 7 | buf[at - 1] << 15)
+                else:
+                    name = names.get(start - stop)
+                while name is not None and not startswith(name.text, start):
+                    name = name.next
+                if name is None:
+                    name = self._unknown(at)
+            if name is not None:
+                self.at = self.start + name.size
             self.name = name
             if stop - start > self.line_size:
-                yield self._too_long()
-            elif name and name.size_field >= 0:
+                yield TOO_LONG
+            elif name is not None and name.size_field >= 0:
                 yield self._header(name, True)
             else:
                 yield LINE
 
-    def _unknown(self):
+    def _unknown(self, colon):
         # No such name as it stands: noise before it, another case, a name without a colon?
         buf = self.buf
         start = self.start
         while start < self.stop and not 32 < buf[start] < 127:
             start += 1
-        name = self._look_up(start)
-        if name:
-            self.at = start + len(name.text)
-        if name or start == self.stop:  # else the noise is part of what nobody knows
+        name = self._look_up(start, colon)
+        if name is not None or start == self.stop:  # else the noise is part of what nobody knows
             self.start = start
-        elif self.at == 0 or buf[start] > 47:  # no colon, or none behind a sign such as "+"
+        elif colon < 0 or buf[start] > 47:  # no colon, or none behind a sign such as "+"
             self.at = start
             self._count = 0
+        else:
+            self.at = colon + 1
         return name
 
-    def _look_up(self, at):
+    def _look_up(self, at, colon):
         # The Name of the line, which begins at `at`, in any case of its letters.
         for name in self._headers:
             if self.buf.startswith(name.text, at):
                 return name
-        colon = self.at - 1
         key = _key(self.buf, at, colon) if colon - at > 1 else at - self.stop
         name = self._names.get(key)
-        while name and not self._is_named(name.text, at):
+        while name is not None and not self._is_named(name.text, at):
             name = name.next
         return name
 
@@ -455,10 +451,6 @@ class Scanner(Line):
                 return False
         return True
 
-    def _too_long(self):
-        self.overlong = (self.overlong + 1) & _BIG
-        return TOO_LONG
-
     def _open(self):
         # A line that has not ended yet.
         self.stop = self._ring.end
@@ -470,7 +462,7 @@ class Scanner(Line):
                     return HEADER
         if self.stop - self.start > self.line_size:
             self._state |= _SKIP
-            return self._too_long()
+            return TOO_LONG
         return MORE
 
     # Raw bytes. The header stays at the front of the ring, what follows is taken away as it comes.
@@ -573,6 +565,7 @@ class Scanner(Line):
         ring = self._ring
         ring.start = ring.end = 0
         self._left = 0
+        self.deaf = True
         self._state = self._state & _AWAIT | _DEAF
         return GARBLED
 

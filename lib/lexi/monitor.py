@@ -37,8 +37,7 @@ class Monitor:
         self._clock = channel.clock
         self._sleep_ms = runtime.sleep_ms
         self._signal = runtime.signal()
-        registry.watch(self._signal)
-        self.wake = self._signal.set
+        self.wake = registry.on_restart = self._signal.set
         self._mask = urc_mask if lwm2m.family["urc_mask"] else None
         self._silence_s = silence_s
         self.reboot_wait_s = reboot_wait_s

@@ -301,6 +301,7 @@ class Ladder:
         self._steps = policy["steps"]
         self._random = random
         self._bootstrap = Track(_BOOTSTRAP, now_s)
+        self._near = self._bootstrap  # the one looked for last: most often the next one too
         self._now_s = now_s
         self._boot_s = now_s
         self._boot_end_s = now_s + policy["boot_window_s"]  # no verdict before
@@ -350,11 +351,13 @@ class Ladder:
                 self._other(server, NEVER)
             tracks.append(track)
         self.tracks = tracks
+        self._near = self._bootstrap
 
     def track(self, server):
         """The Track of a server, or None."""
         for track in self.tracks:
             if track.id == server:
+                self._near = track
                 return track
         return None
 
@@ -383,8 +386,19 @@ class Ladder:
             self.budgets.set_mark(0, now_s)
 
     def see(self, now_s, server, code):
-        """Take a status code, from a URC or a poll."""
-        track = self.track(server)
+        """Take a status code, from a URC or a poll; return whether anything follows from it."""
+        track = self._near
+        if track.id != server:
+            track = self.track(server)
+        if code == _SUCCESS and track is not None and track.code == code:
+            if track.distrust == _TRUSTED and now_s - track.proof_s < self.policy["suspect_s"]:
+                track.proof_s = now_s
+                self.view.init = None
+                return False
+        self._see(track, now_s, server, code)
+        return True
+
+    def _see(self, track, now_s, server, code):
         if track is None:
             if code < _FIRST_BOOTSTRAP or code == codes.NO_CODE:
                 self._other(server, now_s if code in codes.REGISTERED else NEVER)
@@ -427,26 +441,35 @@ class Ladder:
             self._verdict(track, now_s)
 
     def see_timer(self, now_s, server, timer_s):
-        """Take the seconds to the next update. More than before proves a registration."""
-        track = self.track(server)
+        """Take the seconds to the next update; return whether anything follows from them.
+
+        More than before proves a registration.
+        """
+        track = self._near
+        if track.id != server:
+            track = self.track(server)
         if track is None:
-            return
+            return False
         before_s = track.timer_s
         if timer_s == before_s:
-            if now_s - track.timer_at_s >= self.policy["frozen_s"] and not track.frozen:
-                track.frozen = True
-                self._ask(now_s, FROZEN)
-            return
+            if now_s - track.timer_at_s < self.policy["frozen_s"] or track.frozen:
+                return False
+            track.frozen = True
+            self._ask(now_s, FROZEN)
+            return True
         track.frozen = False
         if before_s != NEVER:
             track.distrust = _TRUSTED
         track.timer_s = timer_s
         track.timer_at_s = now_s
-        if NEVER < before_s < timer_s:
+        if timer_s < before_s:
+            return False
+        if before_s != NEVER:
             track.updated = True
             track.proof_s = now_s
             if track.code != _SUCCESS:
                 self._ask(now_s, LOST_URC)
+        return True
 
     def see_closed(self, now_s, server):
         """The connection to a server was closed. Normal, unless a request is pending."""

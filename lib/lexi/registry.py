@@ -49,43 +49,41 @@ class Server:
 
 
 class _Text:
-    # Text out of a line, of up to `size` bytes; more is cut off. It is taken over byte by byte, as
-    # nothing may be allocated then. The exact copy, with which a line is compared in one call, is
-    # made by settle(), later.
-    def __init__(self, size):
-        self._bytes = bytearray(size)
+    # Text out of a line, of up to `room` bytes; more is cut off. It is taken over byte by byte, as
+    # nothing may be allocated then. settle() makes the exact copy later, in its quotes: with that a
+    # line is compared in one call.
+    def __init__(self, room):
+        self._bytes = bytearray(room)
         self._used = 0
-        self._exact = None  # the same as bytes, once settled
+        self.quoted = None  # b'"/3300/0/5700"'; None: not settled
+        self.size = 0  # of that
 
     def is_at(self, buf, start, stop):
         """Whether buf[start:stop] is this text."""
         size = min(stop - start, len(self._bytes))
-        if size != self._used:
-            return False
-        if self._exact is not None:
-            return buf.startswith(self._exact, start)
         i = 0
-        while i < size and self._bytes[i] == buf[start + i]:
+        while i < size and i < self._used and self._bytes[i] == buf[start + i]:
             i += 1
-        return i == size
+        return i == size == self._used
 
     def take(self, buf, start, stop):
         """Become buf[start:stop]."""
-        size = min(stop - start, len(self._bytes))
+        self._used = size = min(stop - start, len(self._bytes))
+        self.quoted = None
         i = 0
         while i < size:
             self._bytes[i] = buf[start + i]
             i += 1
-        self._used = size
-        self._exact = None
+
+    def settle(self):
+        """Have `quoted`, unless there is no text."""
+        if self.quoted is None and self._used:
+            self.quoted = b'"' + self.text() + b'"'
+            self.size = len(self.quoted)
 
     def text(self):
         """Return it as bytes."""
-        if self._exact is None:
-            self._exact = bytes(self._bytes[: self._used])
-        return self._exact
-
-    settle = text
+        return bytes(self._bytes[: self._used])
 
 
 class _Cell:
@@ -94,6 +92,8 @@ class _Cell:
         self.address = _Text(address_size)
         self.id = 0
         self.digits = None  # b",721,", as a line has it, once settled
+        self.skip = 0  # bytes from the event, of one digit, to what follows them
+        self.next = None
         self.forget(0)
 
     def forget(self, now_s):
@@ -111,8 +111,10 @@ class _Cell:
 
 class _Notified:
     # One URI and the notifications of it.
-    def __init__(self, uri_size):
+    def __init__(self, uri_size, index):
         self.uri = _Text(uri_size)
+        self.index = index
+        self.next = None
         self.server = 0
         self.watched = False  # it is the one of watch_uri()
         self.count = 0
@@ -148,11 +150,15 @@ class Registry:
         self._clock = channel.clock
         self._runtime = runtime
         self._signals = []
+        self.on_restart = None  # called when the module restarted: the monitor's
         self._cells = [_Cell(address_size) for _ in range(max_servers)]
         self._cell_count = 0
-        self._uris = [_Notified(uri_size) for _ in range(max_uris)]
+        self._first = None  # of those in use, in the order in which they were heard of
+        self._uris = [_Notified(uri_size, i) for i in range(max_uris)]
         self._uri_count = 0
+        self._first_uri = None
         self._subscribers = ()
+        self._number = channel.line.number
         self._tell = None  # tells the subscribers: one of them, or _tell_all; None without any
         self._watched = None
         self._on_watched = None
@@ -278,6 +284,7 @@ class Registry:
         for cell in self._cells[: self._cell_count]:
             if cell.digits is None:
                 cell.digits = b",%d," % cell.id
+                cell.skip = 1 + len(cell.digits)
             cell.address.settle()
         for item in self._uris[: self._uri_count]:
             item.uri.settle()
@@ -308,6 +315,8 @@ class Registry:
         self.client_status = None
         self.init_status = None
         self._channel.note_reboot()
+        if self.on_restart:
+            self.on_restart()
         self.wake()
 
     # One URC. The most frequent ones, of a server and with texts that are known, are told without
@@ -315,84 +324,71 @@ class Registry:
 
     def _stat(self, line):
         buf = line.buf
-        at = line.at
-        if buf[at] == 32:
-            at += 1
-        i = 0
-        while i < self._cell_count:
-            cell = self._cells[i]
-            if cell.digits and buf.startswith(cell.digits, at + 1):
-                if self._known(line, cell, at):
-                    return
-                break
-            i += 1
-        self._read(line)
-
-    def _known(self, line, cell, at):
-        # An event of a server that is known; False if its fields are to be read.
-        event = line.buf[at] - 48
-        at += 1 + len(cell.digits)
+        at = line.at + 1
+        cell = self._first
+        while cell is not None and not (cell.digits and buf.startswith(cell.digits, at + 1)):
+            cell = cell.next
+        if cell is None or buf[at - 1] != 32:
+            self._read(line)
+            return
+        event = buf[at] - 48
+        at += cell.skip
         if event == REGISTRATION or event == TIMER or event == BOOTSTRAP:
-            at = line.number(at)
-            return at >= 0 and self._update(cell, event, at)
-        if event == NOTIFICATION:
-            return line.is_text(at) and self._known_uri(line, cell.id, at + 1)
-        if event == CONNECTION:
-            return line.is_text(at + 2) and self._known_address(line, cell, at)
-        return False
+            at = self._number(at)
+            if at < 0 or not self._update(cell, event, at):
+                self._read(line)
+        elif event == NOTIFICATION:
+            self._notified(line, cell.id, at)
+        elif event == CONNECTION:
+            self._created(line, cell, at)
+        else:
+            self._read(line)
 
     def _update(self, cell, event, value):
         # A status (events 0 and 1, one code space) or a timer; False if the code is not known.
         if event == TIMER:
             cell.timer_s = value
             cell.timer_at_s = self._clock.s
-        elif value not in _STATUS:
-            return False
         elif cell.code != value:
+            if value not in _STATUS:
+                return False
             cell.code = value
             cell.since_s = self._clock.s
             self.wake()
-        if self._tell:
+        if self._tell is not None:
             self._tell(event, cell.id, value)
         return True
 
-    def _known_uri(self, line, server, start):
-        # A notification of a URI that is known.
-        stop = line.stop - 1
-        if stop - start > 1 and line.buf[stop - 1] == 47:  # "/5/0/3/" is "/5/0/3"
-            stop -= 1
-        start = self._uri_index(line.buf, server, start, stop)
-        if start < 0:
-            return False
-        self._count_uri(start)
-        return True
+    def _notified(self, line, server, at):
+        # Event 3, the URI in its quotes at `at`.
+        buf = line.buf
+        item = self._first_uri
+        while item is not None:
+            if item.server == server and item.uri.quoted is not None:
+                if at + item.uri.size == line.stop and buf.startswith(item.uri.quoted, at):
+                    self._count_uri(item)
+                    return
+            item = item.next
+        self._read(line)
 
-    def _uri_index(self, buf, server, start, stop):
-        i = 0
-        while i < self._uri_count:
-            if self._uris[i].server == server and self._uris[i].uri.is_at(buf, start, stop):
-                return i
-            i += 1
-        return -1
-
-    def _count_uri(self, i):
-        item = self._uris[i]
+    def _count_uri(self, item):
         item.count += 1
         item.at_s = self._clock.s
         if item.watched:
             self._on_watched()
-        if self._tell:
-            self._tell(NOTIFICATION, item.server, i)
+        if self._tell is not None:
+            self._tell(NOTIFICATION, item.server, item.index)
 
-    def _known_address(self, line, cell, at):
-        # A connection that was created or restored, to the address that is known.
+    def _created(self, line, cell, at):
+        # Event 6, the connection status at `at`: created or restored, to the address that is known?
         buf = line.buf
-        if buf[at] != 48 and buf[at] != 50 or buf[at + 1] != 44:
-            return False
-        if not cell.address.is_at(buf, at + 3, line.stop - 1):
-            return False
-        self._connection(cell, buf[at] - 48, _NONE, _NONE)
-        return True
+        text = cell.address
+        at += 2
+        if text.quoted is not None and buf[at - 1] == 44 and buf[at - 2] in b"02":
+            if at + text.size == line.stop and buf.startswith(text.quoted, at):
+                self._connection(cell, buf[at - 2] - 48, _NONE, _NONE)
+                return
+        self._read(line)
 
     def _read(self, line):
         # Any line, by its fields. The ints that lead it decide; behind them is a text, or nothing
@@ -473,7 +469,8 @@ class Registry:
         cell.connection_at_s = self._clock.s
         cell.sent = sent
         cell.received = received
-        self._notify(CONNECTION, cell.id, status)
+        if self._tell is not None:
+            self._tell(CONNECTION, cell.id, status)
 
     def _notification(self, line, server):
         # Event 3 by its fields.
@@ -483,13 +480,15 @@ class Registry:
         if server < 0 or start == stop:
             self._channel.count_malformed()
             return
-        if stop - start > 1 and buf[stop - 1] == 47:
+        if stop - start > 1 and buf[stop - 1] == 47:  # "/5/0/3/" is "/5/0/3"
             stop -= 1
-        i = self._uri_index(buf, server, start, stop)
-        if i < 0:
-            i = self._add_uri(server, buf, start, stop)
-        if i >= 0:
-            self._count_uri(i)
+        item = self._first_uri
+        while item is not None and not (item.server == server and item.uri.is_at(buf, start, stop)):
+            item = item.next
+        if item is None:
+            item = self._add_uri(server, buf, start, stop)
+        if item is not None:
+            self._count_uri(item)
 
     def _add_uri(self, server, buf, start, stop):
         i = self._uri_count
@@ -498,14 +497,18 @@ class Registry:
             self.dropped += 1
             if watched:
                 self._on_watched()
-            return -1
+            return None
         item = self._uris[i]
         item.uri.take(buf, start, stop)
         item.server = server
         item.watched = watched
+        if i:
+            self._uris[i - 1].next = item
+        else:
+            self._first_uri = item
         self._uri_count = i + 1
         self.wake()
-        return i
+        return item
 
     def _find(self, server):
         # The server's cell, or None.
@@ -520,16 +523,21 @@ class Registry:
         # A cell for a new server, if need be that of one of which nothing is known.
         i = self._cell_count
         if not 0 <= server <= _MAX_ID:
-            i = 0
+            i = -1
         elif i < len(self._cells):
-            i = self._cell_count = i + 1
+            self._cell_count = i + 1
+            if i:
+                self._cells[i - 1].next = self._cells[i]
+            else:
+                self._first = self._cells[0]
         else:
-            while i and self._cells[i - 1].code != NO_CODE:
+            i -= 1
+            while i >= 0 and self._cells[i].code != NO_CODE:
                 i -= 1
-        if i == 0:
+        if i < 0:
             self.dropped += 1
             return None
-        cell = self._cells[i - 1]
+        cell = self._cells[i]
         cell.id = server
         cell.digits = None
         cell.forget(self._clock.s)
@@ -537,7 +545,7 @@ class Registry:
 
     def _notify(self, event, server, value):
         self.wake()
-        if self._tell:
+        if self._tell is not None:
             self._tell(event, server, value)
 
 

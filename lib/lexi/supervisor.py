@@ -9,6 +9,8 @@ from binascii import crc32
 from micropython import const
 
 from . import codes, recovery
+from .codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
+from .codes import NOTIFICATION, REGISTRATION, TIMER
 from atport.channel import quoted
 from atport.errors import AtTimeout, CmeError, PortError, check
 from .policy import DEFAULT, STEP_PINS, STEP_REGISTER, STEPS
@@ -54,7 +56,6 @@ _FOTA_URI = "/5/0/3"  # OMA LwM2M object 5, resource 3: state of the update
 _INSTALLED = const(128)  # SARA-R5 FW update note: +UUFWINSTALL: 128, done, the module reboots
 _UFOTA_RESULT = const(2)  # SARA-R4 AT manual: +UFOTASTAT: 2,<result>; 3 is failed
 _UFOTA_FAILED = const(3)
-_ATTACHED = (1, 5)  # 3GPP TS 27.007, +CEREG <stat>
 _DENIED = const(3)
 _WIDE_COMMANDS = (b"AT+ULWM2M=3", b"AT+CFUN=0", b"AT+CFUN=16")
 # Reasons for a module-wide step that a registration does not void.
@@ -175,6 +176,8 @@ class Supervisor:
         self.keeper.load(self._clock.s)
         self.ladder = Ladder(policy, self.budgets, random or self._random, self._clock.s)
         self.view = self.ladder.view
+        self._see = self.ladder.see
+        self._see_timer = self.ladder.see_timer
         self.view.pins = (recovery.HAS_RESET if pin_reset else 0) | (
             recovery.HAS_POWER if power_cycle else 0
         )
@@ -203,7 +206,7 @@ class Supervisor:
         self._registry.watch(self._signal)
         self._registry.subscribe(self._event)
         self._registry.watch_uri(_FOTA_URI, self._fota_notified)
-        channel.on("+CEREG:", self._cereg)
+        channel.on("+CEREG:", self._cereg, reads=True)
         channel.on("+UFOTASTAT:", self._ufotastat)
         channel.on("+UFWPREVAL:", self._fota_sign)
         channel.on("+UUFWINSTALL:", self._uufwinstall)
@@ -695,43 +698,55 @@ class Supervisor:
     # What the module says by itself
 
     def _event(self, event, server, value):
-        self._signal.set()
-        now_s = self._clock.s
-        self._sync_restarts(now_s)
-        view = self.view
-        if event == codes.REGISTRATION or event == codes.BOOTSTRAP:
-            if value == codes.NO_CODE and self._registry.code(server) != value:
+        if self._registry.restarts != self._restarts:
+            self._sync_restarts(self._clock.s)
+        news = True
+        if event == REGISTRATION or event == BOOTSTRAP:
+            if value == NO_CODE and self._registry.code(server) != value:
                 return  # the module said so, which means nothing
-            self.ladder.see(now_s, server, value)
-        elif event == codes.TIMER:
-            self.ladder.see_timer(now_s, server, value)
-        elif event == codes.CONNECTION:
-            if value == codes.CONNECTION_CLOSED:
-                self.ladder.see_closed(now_s, server)
-        elif event == codes.CLIENT:
-            view.client = value
-            view.client_s = now_s
-        elif event == codes.INIT:
-            view.init = value
-            view.init_s = now_s
+            news = self._see(self._clock.s, server, value)
+        elif event == TIMER:
+            news = self._see_timer(self._clock.s, server, value)
+        elif event == NOTIFICATION:
+            return  # of the one that matters _fota_notified() is told
+        elif event == CONNECTION:
+            if value == CONNECTION_CLOSED:
+                self.ladder.see_closed(self._clock.s, server)
+        elif event == CLIENT:
+            self.view.client = value
+            self.view.client_s = self._clock.s
+        elif event == INIT:
+            self.view.init = value
+            self.view.init_s = self._clock.s
+        if news:
+            self._signal.set()
 
     def _cfun_answer(self, line):
         if line.int(0) is not None:
             self.view.radio_on = line.int(0) == 1
 
     def _cereg(self, line):
-        if not _is_answer(line):
-            self._network(line.int(0))
-            if self.view.attached and self.view.sim == recovery.SIM_FAILED:
-                self.view.sim = recovery.SIM_UNKNOWN
+        stat = line.only_number()
+        if stat < 0:
+            if line.fields() == 0 or _is_answer(line):
+                return
+            stat = line.int(0)
+        self._network(stat)
+        if self.view.sim == recovery.SIM_FAILED and self.view.attached:
+            self.view.sim = recovery.SIM_UNKNOWN
 
     def _cereg_answer(self, line):
         self._network(line.int(1))
 
     def _network(self, stat):
-        if stat is not None:
-            self.view.attached = stat in _ATTACHED
-            self.view.denied = stat == _DENIED
+        # 3GPP TS 27.007, +CEREG <stat>: 1 and 5 are registered, at home and roaming, 3 is denied.
+        if stat is None:
+            return
+        view = self.view
+        attached = stat == 1 or stat == 5
+        if view.attached is not attached or view.denied is not (stat == _DENIED):
+            view.attached = attached
+            view.denied = stat == _DENIED
             self._signal.set()
 
     def _ufotastat(self, line):
