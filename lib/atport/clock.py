@@ -12,14 +12,14 @@ class Clock:
 
     def __init__(self, ticks=time.ticks_ms):
         self.ticks = ticks
-        self._last_ms = ticks()  # the tick at which `s` became what it is
+        self.last_ms = ticks()  # the tick at which `s` became what it is
         self.s = 0  # seconds since construction
 
     def ms(self):
         """Return the current tick in ms; brings `s` up to date."""
         now_ms = self.ticks()
-        passed_ms = time.ticks_diff(now_ms, self._last_ms)
+        passed_ms = time.ticks_diff(now_ms, self.last_ms)
         if passed_ms >= 1000:
             self.s += passed_ms // 1000
-            self._last_ms = time.ticks_add(now_ms, -(passed_ms % 1000))
+            self.last_ms = time.ticks_add(now_ms, -(passed_ms % 1000))
         return now_ms

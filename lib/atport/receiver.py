@@ -27,7 +27,7 @@ _ASYNC = type(lambda: (yield))  # of functions that are coroutines or generators
 class Receiver:
     """The receiving half of a Channel; see there for the arguments.
 
-    Counters: received, overrun (bytes); lines, urcs, unknown, overlong, undecodable, malformed
+    Counters: received, overrun (bytes); urcs, unknown, overlong, undecodable, malformed
     (the registry's), doubts (things after which the known state may be old), late (final result
     codes nobody waited for), handler_errors, stream_errors.
     """
@@ -39,13 +39,14 @@ class Receiver:
         self.line = Scanner(self.ring, line_size)
         for i, text in enumerate(FINALS):
             self.line.add(text, i + 1)
+        self._order = []  # names in the order of their registration
+        self._readers = None  # the first Name that may go the short way
         self.on_unknown = None  # called with the line that no handler and no command wanted
         self.on_gap = None  # called while there is a gap, after every batch of input
         self.on_error = None  # called with the exception that a handler raised
         self.received = 0
         self.overrun = 0
         self.overlong = 0
-        self.lines = 0
         self.urcs = 0
         self.unknown = 0
         self.undecodable = 0
@@ -123,6 +124,7 @@ class Receiver:
                 name.handler = _Several(self, name.handler, name.reads)
             name.handler.add(handler, reads)
             name.reads = True
+        self._list_readers()
 
     def off(self, prefix, handler):
         """Call `handler` no more. Raises ValueError if it was not registered."""
@@ -132,6 +134,15 @@ class Receiver:
         else:
             need(name.handler == handler, "handler", handler, "one that is registered")
             name.handler = None
+        self._list_readers()
+
+    def _list_readers(self):
+        # The names that may go the short way, see _serve(), in the order of their registration.
+        self._readers = None
+        for name in reversed(self._order):
+            if name.reads and name.handler is not None and name.size_field < 0:
+                name.next_reader = self._readers
+                self._readers = name
 
     def announce(self, prefix, size_field):
         """Lines of `prefix` announce raw bytes, in quotes, so many as field `size_field` says.
@@ -140,11 +151,14 @@ class Receiver:
         """
         need(isinstance(size_field, int) and 0 <= size_field < 16, "size_field", size_field, "0..15")
         self.line.announce(self._name(prefix), size_field, True)
+        self._list_readers()
 
     def _name(self, prefix):
         ok = isinstance(prefix, str) and len(prefix) > 2 and prefix.find(":") == len(prefix) - 1
         need(ok and all(32 < ord(c) < 127 for c in prefix), "prefix", prefix, 'a name and ":"')
         name = self.line.add(prefix.upper().encode())
+        if name not in self._order:
+            self._order.append(name)
         need(not name.tag, "prefix", prefix, "one that is no final result code")
         return name
 
@@ -172,12 +186,16 @@ class Receiver:
         # of a function with so many locals would be taken from the heap at each call.
         ring = self.ring
         fill = ring.fill
+        buf = ring.buf
+        find = buf.find
+        startswith = buf.startswith
         clock = self.clock
-        clock_ms = clock.ms
+        ticks = clock.ticks
         line = self.line
-        fields = line.fields
         events = line.events()
+        longest = line.line_size
         while True:
+            # Bytes, unless some are left from the last turn.
             n = 1
             if self._left:
                 self._left = False
@@ -191,7 +209,9 @@ class Receiver:
                     yield 0
                     continue
                 self.received = (self.received + n) & _MASK
-            now_ms = clock_ms()
+            now_ms = ticks()
+            if time.ticks_diff(now_ms, clock.last_ms) >= 1000:
+                clock.ms()
             if line.deaf:
                 self._listen(now_ms)
             self.heard_ms = now_ms
@@ -203,21 +223,44 @@ class Receiver:
                     break
                 left -= 1
                 try:
-                    what = next(events)
-                    if what != LINE:
+                    # A line. Most go the short way: whole, of a name whose handler reads the line
+                    # itself, and with no command waiting. All others the scanner knows.
+                    name = None
+                    start = ring.start
+                    if startswith(b"\r\n", start):
+                        start += 2
+                    stop = find(b"\n", start, ring.end)
+                    if 0 <= stop - start <= longest and not line.state and self.pending is None:
+                        name = self._readers
+                        while name is not None and not startswith(name.text, start):
+                            name = name.next_reader
+                    if name is not None:
+                        ring.start = stop + 1
+                        while buf[stop - 1] < 33:
+                            stop -= 1
+                        line.start = start
+                        line.stop = stop
+                        line.at = start + name.size
+                        line.name = name
+                        line.count = -1
+                        line.bad = False
+                    else:
+                        what = next(events)
                         if what == MORE:
                             break
-                        if not self._special(what):
+                        if what != LINE and not self._special(what):
                             continue
-                    self.lines += 1
-                    name = line.name
-                    if name is None or name.tag or self.pending:
-                        if self._answers(line, name):
+                        name = line.name
+                        if name is None or name.tag or self.pending:
+                            if self._answers(line, name):
+                                continue
+                        if name is None or name.handler is None:
+                            self._unknown(line)
                             continue
-                    if name is None or name.handler is None:
-                        self._unknown(line)
-                        continue
-                    if name.reads or fields() or not line.bad:
+                        if not name.reads:
+                            line.fields()
+                    # A URC.
+                    if not line.bad:
                         self.urcs += 1
                         self.heard_s = clock.s
                         result = name.handler(line)

@@ -65,6 +65,7 @@ class Name:
         self.quoted = False
         self.into = None  # where they go if no command wants them
         self.next = None  # another one with the same key
+        self.next_reader = None  # the receiver's
 
 
 class Line:
@@ -86,7 +87,7 @@ class Line:
         self.kinds = bytearray(_FIELDS)
         self.starts = array("H", bytes(2 * _FIELDS))
         self.stops = array("H", bytes(2 * _FIELDS))
-        self._count = -1  # fields; -1: not read yet
+        self.count = -1  # fields; -1: not read yet
 
     def __len__(self):
         """Number of fields; values and texts are kept of the first 16."""
@@ -145,14 +146,9 @@ class Line:
             c = buf[at] - 48
         return value if at == self.stop else -1
 
-    def only_number(self):
-        """The number behind the name, if one blank and nothing else is there with it; else -1."""
-        at = self.at
-        return self.number(at + 1) if self.buf[at] == 32 else -1
-
     def fields(self):
         """Read the fields unless that was done; return how many there are, 0 if `bad`."""
-        if self._count < 0:
+        if self.count < 0:
             i = 0
             at = self.at
             stop = self.stop
@@ -161,8 +157,8 @@ class Line:
                 i += 1
             if self.bad or (i == 1 and self.kinds[0] == EMPTY):
                 i = 0
-            self._count = i
-        return self._count
+            self.count = i
+        return self.count
 
     def _field(self, at, i):
         # Read field i, which begins at `at`; return where the next one begins. Here: a number of
@@ -273,7 +269,7 @@ class Scanner(Line):
         self.line_size = line_size
         self._names = {}  # key, see _key(): a Name
         self._headers = ()  # Names that announce raw bytes
-        self._state = 0
+        self.state = 0
         self._prompt = 0
         self.size = 0  # of the raw bytes that the last header announced
         self._left = 0  # of them still to come
@@ -316,7 +312,7 @@ class Scanner(Line):
     def await_prompt(self, byte):
         """Take `byte` at the start of a line as a prompt, once; 0: no more."""
         self._prompt = byte
-        self._state = self._state | _AWAIT if byte else self._state & ~_AWAIT
+        self.state = self.state | _AWAIT if byte else self.state & ~_AWAIT
 
     def cut(self):
         """Bytes were lost behind the last one received: no line is read across that place.
@@ -325,9 +321,9 @@ class Scanner(Line):
         """
         ring = self._ring
         ring.start = ring.end = 0
-        if self._state & (_RAW | _TAIL):
+        if self.state & (_RAW | _TAIL):
             return self._garbled()
-        self._state |= _SKIP
+        self.state |= _SKIP
         return MORE
 
     def listen(self):
@@ -335,11 +331,11 @@ class Scanner(Line):
         if self.in_data():  # the header is still there
             self._ring.start = self._ring.end = 0
         self.deaf = False
-        self._state &= ~(_DEAF | _RAW | _TAIL | _LF | _SKIP)
+        self.state &= ~(_DEAF | _RAW | _TAIL | _LF | _SKIP)
 
     def in_data(self):
         """Whether raw bytes, or what belongs behind them, are still to come."""
-        return self._state & (_RAW | _TAIL) != 0
+        return self.state & (_RAW | _TAIL) != 0
 
     # Reading
 
@@ -356,7 +352,7 @@ class Scanner(Line):
         names = self._names
         name = None
         while True:
-            if self._state:
+            if self.state:
                 what = self._special()
                 if what >= 0:
                     yield what
@@ -378,7 +374,7 @@ class Scanner(Line):
                 after = stop
             self.start = start
             self.bad = False
-            self._count = -1
+            self.count = -1
             if stop < 0:
                 ring.start = start
                 yield self._open()
@@ -419,7 +415,7 @@ class Scanner(Line):
             self.start = start
         elif colon < 0 or buf[start] > 47:  # no colon, or none behind a sign such as "+"
             self.at = start
-            self._count = 0
+            self.count = 0
         else:
             self.at = colon + 1
         return name
@@ -461,7 +457,7 @@ class Scanner(Line):
                 if self._header(name, False) == HEADER:
                     return HEADER
         if self.stop - self.start > self.line_size:
-            self._state |= _SKIP
+            self.state |= _SKIP
             return TOO_LONG
         return MORE
 
@@ -485,11 +481,11 @@ class Scanner(Line):
         else:
             self._held = ring.start - start
             if self.buf[ring.start - 1] == 13:
-                self._state |= _LF
+                self.state |= _LF
         ring.start = start
         self.stop = at
         self._header_size = at - start
-        self._state |= _RAW
+        self.state |= _RAW
         return HEADER
 
     def _size_at(self, name):
@@ -518,8 +514,8 @@ class Scanner(Line):
         # Raw bytes are due.
         ring = self._ring
         at = ring.start + self._held
-        if self._state & _LF and at < ring.end:
-            self._state &= ~_LF
+        if self.state & _LF and at < ring.end:
+            self.state &= ~_LF
             if self.buf[at] == 10:
                 self._held += 1
                 at += 1
@@ -533,7 +529,7 @@ class Scanner(Line):
             ring.end = at  # they are looked at before the next ones take their place
         else:
             self._held += size
-            self._state += _TAIL - _RAW
+            self.state += _TAIL - _RAW
         return DATA
 
     def _tail(self):
@@ -553,12 +549,12 @@ class Scanner(Line):
             if buf[at] != 13 and buf[at] != 10:
                 return self._garbled()
         ring.start = at
-        self._state &= ~_TAIL
+        self.state &= ~_TAIL
         self.start = start
         self.stop = start + self._header_size
         self.at = start + len(self.name.text)
         self.bad = False
-        self._count = -1
+        self.count = -1
         return DATA_END
 
     def _garbled(self):
@@ -566,12 +562,12 @@ class Scanner(Line):
         ring.start = ring.end = 0
         self._left = 0
         self.deaf = True
-        self._state = self._state & _AWAIT | _DEAF
+        self.state = self.state & _AWAIT | _DEAF
         return GARBLED
 
     def _special(self):
         # What comes before a line; -1: nothing.
-        state = self._state
+        state = self.state
         ring = self._ring
         if state & _DEAF:
             ring.start = ring.end = 0
@@ -597,7 +593,7 @@ class Scanner(Line):
             ring.start = ring.end = 0
             return False
         ring.start = at
-        self._state &= ~_SKIP
+        self.state &= ~_SKIP
         return True
 
     def _prompted(self):
@@ -609,7 +605,7 @@ class Scanner(Line):
         if at == ring.end or buf[at] != self._prompt:
             return False
         ring.start = at + 1
-        self._state &= ~_AWAIT
+        self.state &= ~_AWAIT
         return True
 
 

@@ -11,6 +11,10 @@ from array import array
 from micropython import const
 
 from . import codes
+from .codes import FAILED as _FAILED
+from .codes import GOOD as _GOOD
+from .codes import NO_CODE as _NO_CODE
+from .codes import REGISTERED as _REGISTERED
 from .policy import (
     CALL,
     CAP_S,
@@ -249,7 +253,7 @@ class Track:
         self.registered = False
         self.degraded = False
         self.renewals = 0
-        self.code = codes.NO_CODE
+        self.code = _NO_CODE
         self.enter_s = now_s  # when the code was first seen: repetitions do not count
         self.suspect = False
         self.busy_s = NEVER  # since when the module is trying by itself
@@ -375,10 +379,10 @@ class Ladder:
         self.view.diagnosed_s = NEVER
         self.view.init = self.view.client = None
         for track in self.tracks:
-            self._enter(track, codes.NO_CODE, now_s)
+            self._enter(track, _NO_CODE, now_s)
             track.registered = track.suspect = track.settled = False
             track.timer_s = NEVER
-        self._enter(self._bootstrap, codes.NO_CODE, now_s)
+        self._enter(self._bootstrap, _NO_CODE, now_s)
         for i in range(_OTHERS):
             self._other_s[i] = NEVER
         self._unpolled_s = NEVER
@@ -400,8 +404,8 @@ class Ladder:
 
     def _see(self, track, now_s, server, code):
         if track is None:
-            if code < _FIRST_BOOTSTRAP or code == codes.NO_CODE:
-                self._other(server, now_s if code in codes.REGISTERED else NEVER)
+            if code < _FIRST_BOOTSTRAP or code == _NO_CODE:
+                self._other(server, now_s if code in _REGISTERED else NEVER)
                 return
             track = self._bootstrap
         if code not in self._states:
@@ -412,26 +416,26 @@ class Ladder:
         if code in _ALIVE:
             self.view.init = None  # whatever failed, it did not
         old = track.code
-        proof_s = track.proof_s
         if code == _SUCCESS:
+            if old == code and now_s - track.proof_s >= self.policy["suspect_s"]:
+                track.updated = True
+                track.timer_s = NEVER
             track.proof_s = now_s
             if track.distrust == _TESTED:
                 track.distrust = _DISTRUSTED
-        if self._states[code][0] == codes.FAILED and track.answer_s == NEVER:
+        if self._states[code][0] == _FAILED and track.answer_s == NEVER:
             track.answer_s = now_s
         if code == old:
-            if code == _SUCCESS and now_s - proof_s >= self.policy["suspect_s"]:
-                track.updated = True
-                track.timer_s = NEVER
             return
         if code < _FIRST_BOOTSTRAP or code == _BOOTSTRAP_DONE:
-            self._enter(self._bootstrap, codes.NO_CODE, now_s)
+            if self._bootstrap.code != _NO_CODE:
+                self._enter(self._bootstrap, _NO_CODE, now_s)
             if track is self._bootstrap:
                 return
         self._enter(track, code, now_s)
         if code == _SUCCESS:
             track.timer_s = NEVER
-            track.updated = track.updated or old in codes.REGISTERED
+            track.updated = track.updated or old in _REGISTERED
         elif code in _IN_FLIGHT and now_s - track.closed_s < self.policy["closed_s"]:
             self._ask(now_s + self.policy["suspect_s"], CLOSED)
         if not self._legal(track, old, code):
@@ -490,7 +494,7 @@ class Ladder:
         track.judged_s = NEVER
 
     def _legal(self, track, old, code):
-        if old == codes.NO_CODE or code == codes.NO_CODE or code in self._states[old][1]:
+        if old == _NO_CODE or code == _NO_CODE or code in self._states[old][1]:
             return True
         # After a restart, or a step of ours, anything may begin anew.
         started_s = max(self._boot_s, track.tried_s)
@@ -498,7 +502,7 @@ class Ladder:
 
     def _verdict(self, track, now_s):
         track.suspect = False
-        registered = self._states[track.code][0] == codes.GOOD
+        registered = self._states[track.code][0] == _GOOD
         if registered and not track.registered:
             track.good_s = now_s
             track.updated = False
@@ -912,7 +916,7 @@ class Ladder:
     def _trouble_s(self, track):
         # When the track's state becomes trouble if nothing changes; sets track.why.
         kind, _, stuck_s, then = self._states[track.code]
-        track.why = GAVE_UP if kind == codes.FAILED else STUCK
+        track.why = GAVE_UP if kind == _FAILED else STUCK
         since_s = track.enter_s + stuck_s
         if track.code == _SUCCESS:
             if track.timer_s == NEVER or track.distrust == _DISTRUSTED:
@@ -926,13 +930,13 @@ class Ladder:
             if own_s < since_s:
                 since_s = own_s
                 track.why = OWN_RETRY
-        waits = self.view.client == _CLIENT_BOOTSTRAP and self._bootstrap.code == codes.NO_CODE
-        if waits and kind != codes.GOOD and track.code not in _BOOTSTRAPPING:
+        waits = self.view.client == _CLIENT_BOOTSTRAP and self._bootstrap.code == _NO_CODE
+        if waits and kind != GOOD and track.code not in _BOOTSTRAPPING:
             end_s = self.view.client_s + self.policy["init_s"]
             if end_s < since_s:
                 since_s = end_s
                 track.why = DEAD_END
-        if kind == codes.FAILED and track.answer_s != NEVER:
+        if kind == _FAILED and track.answer_s != NEVER:
             since_s = max(since_s, track.answer_s + stuck_s)
         elif track.tried_s >= track.enter_s:
             since_s = max(since_s, track.tried_s + track.window_s)
@@ -942,7 +946,7 @@ class Ladder:
 
     def _judge(self, track):
         # Trouble counts once a poll has confirmed it.
-        if track.code == codes.NO_CODE and track.id == _BOOTSTRAP:
+        if track.code == _NO_CODE and track.id == _BOOTSTRAP:
             return
         now_s = self._now_s
         unseen_s = self.policy["unseen_s"]

@@ -149,7 +149,8 @@ class Registry:
         self._channel = channel
         self._clock = channel.clock
         self._runtime = runtime
-        self._signals = []
+        self._waiting = []  # signals of who waits for a registration
+        self._watching = []  # and of who has to know when the registry was made to wake them
         self.on_restart = None  # called when the module restarted: the monitor's
         self._cells = [_Cell(address_size) for _ in range(max_servers)]
         self._cell_count = 0
@@ -218,7 +219,7 @@ class Registry:
         """Wait until the server is registered; False when `timeout_s` have passed."""
         left_ms = wait_ms(timeout_s)
         signal = self._runtime.signal()
-        self._signals.append(signal)
+        self._waiting.append(signal)
         try:
             while not self.registered(server):
                 if left_ms <= 0:
@@ -228,15 +229,20 @@ class Registry:
                 left_ms -= time.ticks_diff(self._clock.ms(), since_ms)
             return True
         finally:
-            self._signals.remove(signal)
+            self._waiting.remove(signal)
 
     def watch(self, signal):
-        """Set a signal of the runtime whenever a state changed; it must have one waiter."""
-        self._signals.append(signal)
+        """Set a signal of the runtime at a restart of the module, and by wake().
+
+        It must have one waiter. Of changes subscribers are told.
+        """
+        self._watching.append(signal)
 
     def wake(self):
-        """Set all of these signals."""
-        for signal in self._signals:
+        """Set these signals, and wake who waits for a registration."""
+        for signal in self._watching:
+            signal.set()
+        for signal in self._waiting:
             signal.set()
 
     def subscribe(self, fn):
@@ -334,8 +340,11 @@ class Registry:
         event = buf[at] - 48
         at += cell.skip
         if event == REGISTRATION or event == TIMER or event == BOOTSTRAP:
-            at = self._number(at)
-            if at < 0 or not self._update(cell, event, at):
+            at = buf[at] - 48 if at + 1 == line.stop else self._number(at)
+            if at == cell.code and event != TIMER:
+                if self._tell is not None:
+                    self._tell(event, cell.id, at)
+            elif at < 0 or not self._update(cell, event, at):
                 self._read(line)
         elif event == NOTIFICATION:
             self._notified(line, cell.id, at)
@@ -349,12 +358,13 @@ class Registry:
         if event == TIMER:
             cell.timer_s = value
             cell.timer_at_s = self._clock.s
+        elif value not in _STATUS:
+            return False
         elif cell.code != value:
-            if value not in _STATUS:
-                return False
             cell.code = value
             cell.since_s = self._clock.s
-            self.wake()
+            if self._waiting:
+                self.wake()
         if self._tell is not None:
             self._tell(event, cell.id, value)
         return True
@@ -544,7 +554,8 @@ class Registry:
         return cell
 
     def _notify(self, event, server, value):
-        self.wake()
+        if self._waiting:
+            self.wake()
         if self._tell is not None:
             self._tell(event, server, value)
 

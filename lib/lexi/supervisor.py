@@ -56,6 +56,7 @@ _FOTA_URI = "/5/0/3"  # OMA LwM2M object 5, resource 3: state of the update
 _INSTALLED = const(128)  # SARA-R5 FW update note: +UUFWINSTALL: 128, done, the module reboots
 _UFOTA_RESULT = const(2)  # SARA-R4 AT manual: +UFOTASTAT: 2,<result>; 3 is failed
 _UFOTA_FAILED = const(3)
+_ATTACHED = (1, 5)  # 3GPP TS 27.007, +CEREG <stat>
 _DENIED = const(3)
 _WIDE_COMMANDS = (b"AT+ULWM2M=3", b"AT+CFUN=0", b"AT+CFUN=16")
 # Reasons for a module-wide step that a registration does not void.
@@ -176,6 +177,7 @@ class Supervisor:
         self.keeper.load(self._clock.s)
         self.ladder = Ladder(policy, self.budgets, random or self._random, self._clock.s)
         self.view = self.ladder.view
+        self._stat = -1  # of +CEREG, as it was seen last
         self._see = self.ladder.see
         self._see_timer = self.ladder.see_timer
         self.view.pins = (recovery.HAS_RESET if pin_reset else 0) | (
@@ -661,6 +663,7 @@ class Supervisor:
         lines = await self._channel.command("AT+CGACT?", "+CGACT:")
         if self.view.attached and lines:
             self.view.attached = any(line.rstrip().endswith(b"1") for line in lines)
+            self._stat = -1  # the next URC decides
 
     async def _look_at_client(self):
         self.view.mode = await self._lexi.lwm2m.mode()
@@ -726,27 +729,26 @@ class Supervisor:
             self.view.radio_on = line.int(0) == 1
 
     def _cereg(self, line):
-        stat = line.only_number()
-        if stat < 0:
+        at = line.at + 1
+        stat = line.buf[at] - 48
+        if at + 1 != line.stop or line.buf[at - 1] != 32:  # not "+CEREG: 5"
             if line.fields() == 0 or _is_answer(line):
                 return
             stat = line.int(0)
-        self._network(stat)
-        if self.view.sim == recovery.SIM_FAILED and self.view.attached:
-            self.view.sim = recovery.SIM_UNKNOWN
+        view = self.view
+        if stat != self._stat or view.attached is None:
+            self._network(stat)
+        if view.sim == recovery.SIM_FAILED and view.attached:
+            view.sim = recovery.SIM_UNKNOWN
 
     def _cereg_answer(self, line):
         self._network(line.int(1))
 
     def _network(self, stat):
-        # 3GPP TS 27.007, +CEREG <stat>: 1 and 5 are registered, at home and roaming, 3 is denied.
-        if stat is None:
-            return
-        view = self.view
-        attached = stat == 1 or stat == 5
-        if view.attached is not attached or view.denied is not (stat == _DENIED):
-            view.attached = attached
-            view.denied = stat == _DENIED
+        if stat is not None:
+            self._stat = stat
+            self.view.attached = stat in _ATTACHED
+            self.view.denied = stat == _DENIED
             self._signal.set()
 
     def _ufotastat(self, line):
