@@ -931,7 +931,7 @@ class Ladder:
                 since_s = own_s
                 track.why = OWN_RETRY
         waits = self.view.client == _CLIENT_BOOTSTRAP and self._bootstrap.code == _NO_CODE
-        if waits and kind != GOOD and track.code not in _BOOTSTRAPPING:
+        if waits and kind != _GOOD and track.code not in _BOOTSTRAPPING:
             end_s = self.view.client_s + self.policy["init_s"]
             if end_s < since_s:
                 since_s = end_s
