@@ -254,7 +254,7 @@ class Registry:
         """
         if not callable(fn):
             raise ValueError("fn: %r, expected a function" % (fn,))
-        self._set_subscribers((*self._subscribers, fn))
+        self._set_subscribers(self._subscribers + (fn,))  # noqa: RUF005 - MicroPython has no *x here
 
     def unsubscribe(self, fn):
         """End a subscription."""
