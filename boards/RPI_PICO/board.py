@@ -1,5 +1,6 @@
 # Raspberry Pi Pico (RP2040), module on UART0 behind a 1.8 V level translator.
-# Three wires: RTS and DTR of the module are held low (README, wiring).
+# On three wires RTS and DTR of the module are held low (README, wiring). With CTS and RTS wired too
+# the module waits while this side does not read, and nothing is lost when flash is written.
 
 import pins
 from machine import UART, Pin
@@ -7,17 +8,23 @@ from machine import UART, Pin
 UART_ID = 0
 TX_PIN = 0  # GP0, to TXD of the module (its input)
 RX_PIN = 1  # GP1, to RXD of the module (its output)
+CTS_PIN = None  # GP2, from CTS of the module (its output); None: three wires
+RTS_PIN = None  # GP3, to RTS of the module (its input)
 BAUD = 115200
 RXBUF_BYTES = 1024  # holds 88 ms of input while the application is busy
 
 RESET_N_PIN = None  # GPIO on RESET_N, open drain; None: not wired
 PWR_ON_PIN = None  # GPIO on PWR_ON, open drain; None: not wired
 
-OPTIONS = {"rxbuf": RXBUF_BYTES, "max_servers": 4}
+FLOW = CTS_PIN is not None and RTS_PIN is not None
+OPTIONS = {"rxbuf": RXBUF_BYTES, "flow": FLOW, "max_servers": 4}
 SUPERVISOR = pins.options(pins.open_drain(RESET_N_PIN), pins.open_drain(PWR_ON_PIN))
 
 
 def open_uart():
-    return UART(
-        UART_ID, baudrate=BAUD, tx=Pin(TX_PIN), rx=Pin(RX_PIN), rxbuf=RXBUF_BYTES, timeout=0
-    )
+    options = {"tx": Pin(TX_PIN), "rx": Pin(RX_PIN), "rxbuf": RXBUF_BYTES, "timeout": 0}
+    if FLOW:
+        options["cts"] = Pin(CTS_PIN)
+        options["rts"] = Pin(RTS_PIN)
+        options["flow"] = UART.CTS | UART.RTS
+    return UART(UART_ID, baudrate=BAUD, **options)

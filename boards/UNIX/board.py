@@ -13,8 +13,8 @@ from micropython import const
 
 import pins
 
-from lexi import Clock
 from atport.aio import Runtime, Signal
+from atport.clock import Clock
 from lexi.store import FileStore
 
 _CC = const(6)  # index of the control characters in tcgetattr()
@@ -58,7 +58,8 @@ def _pin(name):
 
 
 # Both are short: a simulated module is back soon, and one that falls silent is to be noticed.
-OPTIONS = {"reboot_wait_s": 1, "silence_s": 300}
+# flow: a PC loses nothing while it writes a file.
+OPTIONS = {"reboot_wait_s": 1, "silence_s": 300, "flow": True}
 if _SPEED != 1:  # for asyncio only
     OPTIONS["runtime"] = _Runtime()
     OPTIONS["clock"] = Clock(_ticks)

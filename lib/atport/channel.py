@@ -42,6 +42,8 @@ class Channel(Receiver):
         behind those it holds: that is counted, and no line is read across the place. 0: unknown.
     loss_mark: bytes in it from which on it counts as full; None: rxbuf - 128 on an ESP32,
         rxbuf - 1 elsewhere.
+    flow: RTS and CTS are wired and used: the module waits while the MCU does not read, so that
+        nothing is lost when flash is written.
 
     unanswered: AT in sync() since the last answer. More counters: see Receiver.
     Raises ValueError for a stream or for sizes that cannot work.
@@ -57,6 +59,7 @@ class Channel(Receiver):
         line_size=512,
         rxbuf=0,
         loss_mark=None,
+        flow=False,
     ):
         check_stream(stream)
         super().__init__(
@@ -64,6 +67,7 @@ class Channel(Receiver):
         )
         self.on_send = None  # called with a command line right before it is sent; may raise
         self.unanswered = 0
+        self.flow = flow
         self._runtime = runtime
         self._sleep_ms = runtime.sleep_ms
         self._lock = runtime.lock()
@@ -144,6 +148,20 @@ class Channel(Receiver):
         if exchange.filled > len(into):
             raise PortError("into: %d bytes, expected %d" % (len(into), exchange.filled))
         return exchange.filled
+
+    async def write_flash(self, write):
+        """Call write(), which writes to flash, while no command waits; return what it returns.
+
+        Interrupts are off meanwhile, for 45 ms a sector on an RP2040: what comes then is lost, and
+        any() shows nothing of it. So it counts as a doubt, unless `flow`. Applications that write
+        files call it too.
+        """
+        async with self._lock:
+            try:
+                return write()
+            finally:
+                if not self.flow:
+                    self.doubt()
 
     async def _exchange(self, exchange, prompt=None, payload=b""):
         # One command line out, one final result code in.

@@ -16,8 +16,8 @@ LexiError = PortError  # base of what a command can raise
 class Lexi:
     """One module on one stream (machine.UART, a socket, a pty), for asyncio.
 
-    family: table of the module family (codes.py). ring_size, chunk_size, line_size, rxbuf, loss_mark:
-    see Channel. max_servers, max_uris: sizes of the registry's tables. urc_mask, silence_s,
+    family: table of the module family (codes.py). ring_size, chunk_size, line_size, rxbuf, loss_mark,
+    flow: see Channel. max_servers, max_uris: sizes of the registry's tables. urc_mask, silence_s,
     reboot_wait_s: see Monitor. Raises ValueError for what cannot work.
 
     channel, lwm2m, registry and monitor are the rooms behind it, each usable alone.
@@ -35,6 +35,7 @@ class Lexi:
         line_size=512,
         rxbuf=0,
         loss_mark=None,
+        flow=False,
         max_servers=8,
         max_uris=16,
         urc_mask=7,
@@ -48,7 +49,7 @@ class Lexi:
         self.runtime = runtime
         self._tasks = []
         self.channel = Channel(
-            stream, runtime, clock, ring_size, chunk_size, line_size, rxbuf, loss_mark
+            stream, runtime, clock, ring_size, chunk_size, line_size, rxbuf, loss_mark, flow
         )
         self.lwm2m = Lwm2m(self.channel, family)
         self.registry = Registry(self.channel, runtime, max_servers, max_uris)

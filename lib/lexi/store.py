@@ -369,6 +369,7 @@ class RtcStore:
     """
 
     lost_with_power = True
+    writes_flash = False
 
     def __init__(self, rtc=None, offset=0):
         if rtc is None:
@@ -394,7 +395,7 @@ class Keeper:
     """Keeps Budgets in a store.
 
     store: load() gives bytes, or None when there never was a record; save(bytes). Both may raise
-    OSError. wall(): seconds of a clock that survives what the store survives, or None.
+    OSError. writes_flash, if it has that and it is false: saving stops no interrupts. wall(): seconds of a clock that survives what the store survives, or None.
     on_failure(e): called once, with the first OSError, or the ValueError of a bad record.
 
     failed: the store cannot be written. writes: records written since the start.
@@ -405,6 +406,7 @@ class Keeper:
             if not callable(getattr(store, method, None)):
                 raise ValueError("store: %r has no %s()" % (store, method))
         self._store = store
+        self.writes_flash = getattr(store, "writes_flash", True)
         self._budgets = budgets
         self._wall = wall
         self._on_failure = on_failure

@@ -364,7 +364,7 @@ class Supervisor:
                 self._failed(e)
             now_s = self._now_s()
             if self.keeper.due_s(now_s) == 0:
-                self.keeper.save(now_s)
+                await self._save()
         return max(1, self.due_s())
 
     async def _act(self):
@@ -394,7 +394,7 @@ class Supervisor:
                 self._veto_until_s = self._clock.s + put_off_s
                 return
         ladder.take(self._clock.s + 1)  # begun seconds count, or caps and spacings were short
-        if self.budgets.dirty and not self.keeper.save(self._clock.s):
+        if self.budgets.dirty and not await self._save():
             ladder.undo()
             return  # what is booked is not safe: the budgets are spent now
         self._doing = (DOING, action, server, reason, 0, 0)
@@ -413,6 +413,15 @@ class Supervisor:
                 ladder.undo()
         finally:
             self._doing = None
+
+    async def _save(self):
+        # Write the budgets; whether a step may go ahead. Input is lost while flash is written.
+        if self.keeper.writes_flash:
+            return await self._channel.write_flash(self._save_now)
+        return self._save_now()
+
+    def _save_now(self):
+        return self.keeper.save(self._now_s())
 
     def _still_right(self, line):
         # It may have waited for the port while the world went on. Questions are harmless.
@@ -637,7 +646,7 @@ class Supervisor:
         if self._pin is None or self.budgets.pin_tried:
             return False
         self.budgets.set_pin_tried(1)
-        if not self.keeper.save(self._now_s()) or self.keeper.failed:
+        if not await self._save() or self.keeper.failed:
             self.budgets.set_pin_tried(0)
             return False
         try:

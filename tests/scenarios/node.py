@@ -98,7 +98,7 @@ async def apply(lexi, steps):
 
 async def main():
     virtual.report({"started": virtual.starts})
-    lexi = Lexi(virtual.VirtualStream(), family=FAMILY, max_uris=4)
+    lexi = Lexi(virtual.VirtualStream(), family=FAMILY, max_uris=4, flow=True)
     if OPTIONS.get("hear"):
         lexi.registry.subscribe(hear)
     lexi.channel.on_error = lambda e: virtual.report({"text": "error: %r" % e})

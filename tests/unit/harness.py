@@ -148,6 +148,7 @@ class FakeRuntime(blocking.Runtime):
 
 def make_lexi(stream, **options):
     """A blocking Lexi on a FakeStream and its clock."""
+    options.setdefault("flow", True)
     return blocking.Lexi(stream, runtime=FakeRuntime(stream), clock=Clock(stream.ticks), **options)
 
 
@@ -197,6 +198,7 @@ def run_asyncio(coro, stream):
 
 def make_aio_lexi(stream, **options):
     """An asyncio Lexi on a FakeStream and its clock; run it with run_asyncio()."""
+    options.setdefault("flow", True)
     return Lexi(stream, runtime=AioRuntime(0), clock=Clock(stream.ticks), **options)
 
 
