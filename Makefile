@@ -1,16 +1,17 @@
 # Every target sets up .venv by itself; nothing outside of this folder is touched.
 #   make test PYTHON=python3.12               another Python (3.10 or later)
 #   MICROPYTHON=/path/to/micropython make test another MicroPython unix port
-#   make test ARGS="--only ring -v"           arguments for what the target runs
+#   make test ARGS="-k ring -v"               arguments for what the target runs
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fleet test soak bench lint twin setup clean
+.PHONY: help demo fleet test test-all soak bench lint twin setup clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile
 
 demo: setup ## run the sensor node against the simulated module; no hardware needed
 	@$(VENV_PYTHON) tools/demo.py $(ARGS)
@@ -18,9 +19,13 @@ demo: setup ## run the sensor node against the simulated module; no hardware nee
 fleet: setup ## simulate 100 000 nodes after an outage and a power cut
 	@$(VENV_PYTHON) tools/fleet.py $(ARGS)
 
-test: ## run all tests
+test: ## run the tests, but for those of test-all
 	@$(PYTHON) tools/setup_env.py --npm
-	@$(VENV_PYTHON) tests/run.py $(ARGS)
+	@$(VENV_PYTHON) -m pytest -m "not slow" $(ARGS)
+
+test-all: ## run the tests that take longer
+	@$(PYTHON) tools/setup_env.py --npm
+	@$(VENV_PYTHON) -m pytest -m slow $(ARGS)
 
 soak: setup ## run the ladder through random worlds for DAYS=200000 simulated days
 	@$(VENV_PYTHON) tests/soak/soak.py $(ARGS)

@@ -14,6 +14,8 @@ import demo
 import pytest
 import unixport
 
+pytestmark = pytest.mark.xdist_group("faults")  # one worker: `runs` are played once, side by side
+
 RUN_S = 4
 NEVER_S = 900
 URI = "/3300/0/5700"
@@ -39,7 +41,7 @@ def play(verbs, run_s=RUN_S, silence_s=NEVER_S):
             for wait_s, verb in verbs:
                 time.sleep(wait_s)
                 assert simulator.control(verb) == "ok"
-            printed = node.communicate(timeout=60)[0]
+            printed = node.communicate()[0]
             return json.loads(printed), simulator.state()
         finally:
             node.kill()

@@ -1,0 +1,150 @@
+"""How all the tests are run: `make test`, `make test-all`; ARGS="-k ring -v" gives pytest more.
+
+- Every test of tests/unit/test_*.py is an item of its own. They run under MicroPython, those of
+  a file in one process, which is started anew when one of them hangs or kills it.
+- Tests marked slow are those of `make test-all`; each may take longer.
+- What tests leave in the folder for temporary files is removed, and the last line that is
+  printed is `N passed, N failed`.
+"""
+
+import os
+import subprocess
+import tempfile
+
+import pytest
+import unixport
+
+SLOW_LIMIT_S = 900  # of one test; pyproject.toml has that of the others
+MOST_WORKERS = 8
+MARK = "\x1e"  # see tests/unit/serve.py
+
+_folder = pytest.StashKey()  # for temporary files
+_status = pytest.StashKey()
+
+
+# Unit tests
+
+
+class Server:
+    """A MicroPython process that runs the tests of one file when told."""
+
+    running = None
+
+    def __init__(self, path):
+        self.path = path
+        self._process = subprocess.Popen(
+            [unixport.find().path, "tests/unit/serve.py", path.stem],
+            cwd=unixport.ROOT,
+            env=unixport.environment(
+                "lib", "tests/unit", unixport.UNITTEST.relative_to(unixport.ROOT)
+            ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        printed, answer = self._answer()
+        self.tests = answer.split()
+        if self._process.poll() is not None or not self.tests:
+            raise pytest.Collector.CollectError(printed + (answer or "there is no test in it"))
+
+    @classmethod
+    def of(cls, path):
+        """The server of a file; that of another file ends."""
+        if cls.running is None or cls.running.path != path:
+            cls.stop()
+            cls.running = cls(path)
+        return cls.running
+
+    @classmethod
+    def stop(cls):
+        server, cls.running = cls.running, None
+        if server is not None:
+            server._process.kill()
+            server._process.communicate()
+
+    def run(self, name):
+        """Run one test; returns what it printed, and its outcome."""
+        self._process.stdin.write(name + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self):
+        printed = ""
+        for line in self._process.stdout:
+            text, mark, answer = line.partition(MARK)
+            printed += text
+            if mark:
+                return printed, answer.strip()
+        status = self._process.wait()
+        Server.running = None
+        return printed, f"MicroPython ended with exit status {status}"
+
+
+class UnitFile(pytest.File):
+    def collect(self):
+        for name in Server.of(self.path).tests:
+            yield UnitTest.from_parent(self, name=name)
+
+
+class UnitTest(pytest.Item):
+    def runtest(self):
+        try:
+            printed, outcome = Server.of(self.path).run(self.name)
+        except BaseException:  # such as the end of its time
+            Server.stop()
+            raise
+        if outcome.startswith("skipped"):
+            pytest.skip(outcome.partition(" ")[2])
+        if outcome != "passed":
+            pytest.fail(f"{printed}{outcome}", pytrace=False)
+        self.add_report_section("call", "stdout", printed)
+
+    def reportinfo(self):
+        return self.path, None, self.name
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    if module_path.parent.name == "unit":
+        return UnitFile.from_parent(parent, path=module_path)
+    return None  # as pytest does it
+
+
+# The whole run
+
+
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores: some tests wait for a node and a module in real time."""
+    return min(os.cpu_count() + 1, MOST_WORKERS)
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):  # else it is a worker of xdist, which has inherited it
+        folder = tempfile.TemporaryDirectory(prefix="lexi-tests-", ignore_cleanup_errors=True)
+        config.stash[_folder] = folder
+        os.environ["TMPDIR"] = tempfile.tempdir = folder.name
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(SLOW_LIMIT_S))
+
+
+def pytest_sessionfinish(session, exitstatus):
+    Server.stop()
+    session.config.stash[_status] = exitstatus
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    if _folder not in config.stash:
+        return
+    config.stash[_folder].cleanup()
+    stats = config.pluginmanager.get_plugin("terminalreporter").stats
+    passed, failed, errors, skipped = (
+        len(stats.get(kind, ())) for kind in ("passed", "failed", "error", "skipped")
+    )
+    failed = failed + errors or int(config.stash.get(_status, 1) != 0)
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
