@@ -15,6 +15,7 @@ import pytest
 import unixport
 
 SLOW_LIMIT_S = 900  # of one test; pyproject.toml has that of the others
+LONGEST = ("test_demo", "test_soak", "test_supervisor")  # begin first: a file runs on one core
 MOST_WORKERS = 8
 MARK = "\x1e"  # see tests/unit/serve.py
 
@@ -44,10 +45,13 @@ class Server:
             text=True,
             errors="replace",
         )
-        printed, answer = self._answer()
+        self.printed = ""  # by the latest test
+        answer = self._answer()
         self.tests = answer.split()
         if self._process.poll() is not None or not self.tests:
-            raise pytest.Collector.CollectError(printed + (answer or "there is no test in it"))
+            raise pytest.Collector.CollectError(
+                self.printed + (answer or "there is no test in it")
+            )
 
     @classmethod
     def of(cls, path):
@@ -65,21 +69,20 @@ class Server:
             server._process.communicate()
 
     def run(self, name):
-        """Run one test; returns what it printed, and its outcome."""
+        """Run one test; returns its outcome."""
         self._process.stdin.write(name + "\n")
         self._process.stdin.flush()
         return self._answer()
 
     def _answer(self):
-        printed = ""
+        self.printed = ""
         for line in self._process.stdout:
             text, mark, answer = line.partition(MARK)
-            printed += text
+            self.printed += text
             if mark:
-                return printed, answer.strip()
-        status = self._process.wait()
+                return answer.strip()
         Server.running = None
-        return printed, f"MicroPython ended with exit status {status}"
+        return f"MicroPython ended with exit status {self._process.wait()}"
 
 
 class UnitFile(pytest.File):
@@ -90,16 +93,17 @@ class UnitFile(pytest.File):
 
 class UnitTest(pytest.Item):
     def runtest(self):
+        server = Server.of(self.path)
         try:
-            printed, outcome = Server.of(self.path).run(self.name)
-        except BaseException:  # such as the end of its time
+            outcome = server.run(self.name)
+        except pytest.fail.Exception as error:  # pytest-timeout's
+            outcome = str(error)
             Server.stop()
-            raise
         if outcome.startswith("skipped"):
             pytest.skip(outcome.partition(" ")[2])
         if outcome != "passed":
-            pytest.fail(f"{printed}{outcome}", pytrace=False)
-        self.add_report_section("call", "stdout", printed)
+            pytest.fail(server.printed + outcome, pytrace=False)
+        self.add_report_section("call", "stdout", server.printed)
 
     def reportinfo(self):
         return self.path, None, self.name
@@ -127,6 +131,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(SLOW_LIMIT_S))

@@ -14,8 +14,6 @@ import demo
 import pytest
 import unixport
 
-pytestmark = pytest.mark.xdist_group("faults")  # one worker: `runs` are played once, side by side
-
 RUN_S = 4
 NEVER_S = 900
 URI = "/3300/0/5700"

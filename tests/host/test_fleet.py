@@ -10,8 +10,6 @@ import fleet
 import pytest
 import unixport
 
-pytestmark = pytest.mark.xdist_group("fleet")  # one worker: `outcomes` is run once
-
 NODES = 500
 recovery = fleet.recovery
 tables = fleet.policy_tables

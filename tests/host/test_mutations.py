@@ -11,8 +11,6 @@ import deviceless
 import pytest
 import unixport
 
-pytestmark = pytest.mark.xdist_group("mutations")  # one worker: `found` is run once
-
 SCRIPT = "tests/scenarios/mutate.py"
 SHARDS = 2
 SEED = 1

@@ -126,7 +126,7 @@ def test_registered_again_after_one_bad_day(tmp_path):
 def play(seed, bad_days, tmp_path):
     chance = random.Random(seed)
     module = make_module({"servers": [{"server_id": s} for s in SERVERS], "seed": seed})
-    with World(module, limit_s=600) as world:
+    with World(module) as world:
         options = {"servers": SERVERS, "pins": 3}
         node = Node(
             world,

@@ -10,8 +10,6 @@ sys.path.insert(0, str(unixport.ROOT / "tests" / "soak"))
 
 import soak
 
-pytestmark = pytest.mark.xdist_group("soak")  # one worker: `total` is run once
-
 DAYS = 10000
 FEW_DAYS = 300
 LEAST_ACTIONS = 100  # of each kind
