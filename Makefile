@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
+export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 
 .DEFAULT_GOAL := help
 .PHONY: help demo fleet test test-all soak bench lint twin setup clean

@@ -1,5 +1,7 @@
 """How all the tests are run: `make test`, `make test-all`; ARGS="-k ring -v" gives pytest more.
 
+- A new file is found by its name: tests/unit/test_*.py with classes of micropython-unittest,
+  tests/host/test_*.py with functions as pytest wants them.
 - Every test of tests/unit/test_*.py is an item of its own. They run under MicroPython, those of
   a file in one process, which is started anew when one of them hangs or kills it.
 - Tests marked slow are those of `make test-all`; each may take longer.
@@ -10,11 +12,13 @@
 import os
 import subprocess
 import tempfile
+import threading
 
 import pytest
 import unixport
 
 SLOW_LIMIT_S = 900  # of one test; pyproject.toml has that of the others
+START_LIMIT_S = 100  # for the imports of a file of unit tests
 LONGEST = ("test_demo", "test_soak", "test_supervisor")  # begin first: a file runs on one core
 MOST_WORKERS = 8
 MARK = "\x1e"  # see tests/unit/serve.py
@@ -46,9 +50,13 @@ class Server:
             errors="replace",
         )
         self.printed = ""  # by the latest test
+        limit = threading.Timer(START_LIMIT_S, self._process.kill)
+        limit.start()
         answer = self._answer()
+        limit.cancel()
         self.tests = answer.split()
         if self._process.poll() is not None or not self.tests:
+            self._process.kill()
             raise pytest.Collector.CollectError(
                 self.printed + (answer or "there is no test in it")
             )
