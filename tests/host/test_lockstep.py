@@ -81,6 +81,16 @@ def test_a_day_takes_a_fraction_of_a_second_and_few_commands(build):
     assert real_s < 5, "idle days must be cheap; 0.1 was measured"
 
 
+def test_no_command_comes_within_20_ms_of_a_line(build):
+    world, _ = build("poll=1")
+    for n in range(2000):
+        world.at(60 + 0.047 * n, "urc +ULWM2MSTAT: 2,721,10")
+    world.run(160)
+    state = world.module.state()
+    assert state["commands"]["+ULWM2MREG"] > 50
+    assert state["gap_violations"] == 0
+
+
 def test_silence_is_noticed_at_its_virtual_second(build):
     quiet = ServerSpec(timer_report_s=0.0)
     world, _ = build(config={"servers": [quiet]})
