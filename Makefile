@@ -1,18 +1,20 @@
 # Every target sets up .venv by itself; nothing outside of this folder is touched.
 #   make test PYTHON=python3.12               another Python (3.10 or later)
 #   MICROPYTHON=/path/to/micropython make test another MicroPython unix port
-#   make test ARGS="--only ring -v"           arguments for what the target runs
+#   make test ARGS="-k ring -v"               arguments for what the target runs
 #   make pico FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin [FILES=source|mpy|none] [SCENARIO=file]
 #             [SECONDS=900] [UNTIL="registered 721"]     see tools/pico/README.md
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
+export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fleet pico test soak bench lint twin setup clean
+.PHONY: help demo fleet pico test test-all soak bench lint setup clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile
 
 demo: setup ## run the sensor node against the simulated module; no hardware needed
 	@$(VENV_PYTHON) tools/demo.py $(ARGS)
@@ -26,9 +28,13 @@ pico: ## run the node on an emulated Raspberry Pi Pico: FIRMWARE=RPI_PICO-....uf
 		--files '$(or $(FILES),source)' --scenario '$(SCENARIO)' --seconds '$(SECONDS)' \
 		--until '$(UNTIL)' $(ARGS)
 
-test: ## run all tests
+test: ## run the tests, but for those of test-all
 	@$(PYTHON) tools/setup_env.py --npm
-	@$(VENV_PYTHON) tests/run.py $(ARGS)
+	@$(VENV_PYTHON) -m pytest -m "not slow" $(ARGS)
+
+test-all: ## run the tests that take longer
+	@$(PYTHON) tools/setup_env.py --npm
+	@$(VENV_PYTHON) -m pytest -m slow $(ARGS)
 
 soak: setup ## run the ladder through random worlds for DAYS=200000 simulated days
 	@$(VENV_PYTHON) tests/soak/soak.py $(ARGS)
@@ -40,9 +46,6 @@ bench: ## measure against the performance contract
 lint: setup ## check style only
 	@$(VENV_PYTHON) -m ruff check --quiet .
 	@$(VENV_PYTHON) -m ruff format --check --quiet .
-
-twin: ## write the bytecode twin of lib/atport/_native.py
-	@$(PYTHON) tools/twin.py
 
 setup: ## set up .venv, or find that it is in order
 	@$(PYTHON) tools/setup_env.py

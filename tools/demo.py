@@ -76,7 +76,7 @@ class Simulator:
                 break
         if address is None:
             raise RuntimeError("the simulated module did not start")
-        self._socket = socket.create_connection(address, timeout=5)
+        self._socket = socket.create_connection(address, timeout=60)
         self._answers = self._socket.makefile("r")
 
     def control(self, verb):
@@ -96,7 +96,7 @@ class Simulator:
     def stop(self):
         self._socket.close()
         self.process.terminate()
-        self.process.wait(timeout=5)
+        self.process.wait(timeout=60)
 
 
 def start_node(port, simulator, folder):

@@ -74,7 +74,7 @@ class World:
     `start`, `kill`, `reset`, `exit` and `step`.
     """
 
-    def __init__(self, module, limit_s=120.0, traffic_size=1_000_000):
+    def __init__(self, module, limit_s=600.0, traffic_size=1_000_000):
         if module.config.speed != 1:
             raise ValueError(f"speed: {module.config.speed}, expected 1")
         self.module = module

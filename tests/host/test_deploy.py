@@ -17,7 +17,6 @@ import unixport
 
 ROOT = unixport.ROOT
 PACKAGE = ROOT / "package.json"
-LIMIT_S = 60
 
 FIRST_STEPS = """
 import os, sys
@@ -127,7 +126,6 @@ def mpremote(tty_path, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=LIMIT_S,
         check=False,
     )
     assert result.returncode == 0, result.stdout

@@ -65,13 +65,13 @@ CAPS = (  # (actions, at most, in so many seconds)
 )
 
 
-def bad_luck(world, node, chance):
+def bad_luck(world, node, chance, days):
     """Plan the faults of the bad days; those that make no sense at their time do nothing."""
     weights = [often for often, _ in FAULTS]
     at_s = 0
     while True:
         at_s += chance.expovariate(1 / (1.5 * HOUR_S))
-        if at_s >= BAD_DAYS * DAY_S:
+        if at_s >= days * DAY_S:
             return
         verb = chance.choices(FAULTS, weights)[0][1].format(
             s=chance.choice(SERVERS),
@@ -113,11 +113,20 @@ def over_caps(taken):
     return wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_registered_again_whatever_was_before(seed, tmp_path):
+    play(seed, BAD_DAYS, tmp_path)
+
+
+def test_registered_again_after_one_bad_day(tmp_path):
+    play(6, 1, tmp_path)
+
+
+def play(seed, bad_days, tmp_path):
     chance = random.Random(seed)
     module = make_module({"servers": [{"server_id": s} for s in SERVERS], "seed": seed})
-    with World(module, limit_s=120) as world:
+    with World(module) as world:
         options = {"servers": SERVERS, "pins": 3}
         node = Node(
             world,
@@ -128,8 +137,8 @@ def test_registered_again_whatever_was_before(seed, tmp_path):
             wall_s=1_800_000_000 if seed % 2 else None,
         )
         node.start()
-        bad_luck(world, node, chance)
-        world.run(BAD_DAYS * DAY_S)
+        bad_luck(world, node, chance, bad_days)
+        world.run(bad_days * DAY_S)
         healthy(world)
 
         def well():
@@ -139,7 +148,7 @@ def test_registered_again_whatever_was_before(seed, tmp_path):
             }
             return live >= set(SERVERS)
 
-        world.run(BAD_DAYS * DAY_S + BOUND_S, well)
+        world.run(bad_days * DAY_S + BOUND_S, well)
         story = "\n".join(
             f"{at_s:12.1f}  {report.get('text', report)}" for at_s, report in node.reports[-60:]
         )

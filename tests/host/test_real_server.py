@@ -51,6 +51,7 @@ def watched(*servers):
         yield simulator
 
 
+@pytest.mark.slow
 def test_server_dies_and_comes_back(server):
     with module(f"{server.uri}:{SHORT}") as simulator:
         urcs_on(simulator)
@@ -110,6 +111,7 @@ def test_orders_to_the_module(server):
         simulator.wait_for_code(0)
 
 
+@pytest.mark.slow
 def test_simulated_faults_stand_before_the_real_server(server):
     with module(f"{server.uri}:{SHORT}:{TWO_ATTEMPTS}") as simulator:
         urcs_on(simulator)
@@ -148,6 +150,7 @@ def test_lost_datagrams_are_sent_again(server):
             assert server.count("registration") == 1
 
 
+@pytest.mark.slow
 def test_server_out_of_reach(server):
     with UdpProxy(server.port) as proxy:
         proxy.lose.add("up")
@@ -161,6 +164,7 @@ def test_server_out_of_reach(server):
             simulator.wait_for_code(3)
 
 
+@pytest.mark.slow
 def test_answers_lost(server):
     with UdpProxy(server.port) as proxy:
         proxy.lose.add("down")

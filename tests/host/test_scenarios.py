@@ -15,7 +15,14 @@ import pytest
 from lexisim import Config, Module, ServerSpec, codes
 from lockstep import SCENARIOS, Node, World
 
-FILES = sorted(SCENARIOS.glob("*.json"))
+# Those of `make test`: each step once, each way in which a registration goes and comes back.
+QUICK = "01 03 07 10 11 15 16 18 20b 22a 23 24 26a 29 30d 37 40 48 52 58 64 69 76".split()
+FILES = [
+    pytest.param(
+        path, id=path.stem, marks=[] if path.stem.split("_")[0] in QUICK else pytest.mark.slow
+    )
+    for path in sorted(SCENARIOS.glob("*.json"))
+]
 CHANCES = (0, 100)
 ON = {"factory_mode": 0}  # most nodes have the client enabled
 EARLY_S = 2  # the node counts whole seconds
@@ -328,7 +335,7 @@ def differences(scenario, module, reports, chance):
 
 
 @pytest.mark.parametrize("chance", CHANCES)
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES)
 def test_scenario(path, chance, tmp_path):
     scenario = json.loads(path.read_text())
     if "module" not in scenario:
@@ -342,6 +349,7 @@ def test_scenario(path, chance, tmp_path):
     assert not wrong, "\n".join(wrong) + "\n" + told[-4000:] + "\n" + output
 
 
+@pytest.mark.slow
 def test_a_reset_loop_without_a_clock_refills_nothing(tmp_path):
     """As 28, but the time between the lives of the MCU is not known."""
     scenario = json.loads((SCENARIOS / "28_dead_port.json").read_text())

@@ -11,10 +11,11 @@ sys.path.insert(0, str(unixport.ROOT / "tests" / "soak"))
 import soak
 
 DAYS = 10000
-LIMIT_S = 600
+FEW_DAYS = 300
 LEAST_ACTIONS = 100  # of each kind
 LEAST_STATES = 100  # of each code
 LEAST_REASONS = 5
+QUICK = ("mark", "tries", "restless")  # the broken ladders that show at once
 STATES = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 19, 99}
 
 # Those of the supervisor, which is not here, one that needs a module without any server, and one
@@ -46,22 +47,31 @@ def port():
 
 @pytest.fixture(scope="module")
 def total(port):
-    total = soak.run(port, DAYS, processes=2, limit_s=LIMIT_S)
+    total = soak.run(port, DAYS)
     print(soak.describe(total))
     return total
 
 
+def test_nothing_happens_in_a_few_days(port):
+    total = soak.run(port, FEW_DAYS)
+    assert not total["violations"], "\n".join(soak.complaints(total))
+    assert total["days"] >= FEW_DAYS
+
+
+@pytest.mark.slow
 def test_nothing_happens_that_may_not(total):
     assert not total["violations"], "\n".join(soak.complaints(total))
     assert total["days"] >= DAYS
 
 
+@pytest.mark.slow
 def test_every_policy_keeps_its_bound(total):
     for policy, times in total["healed"].items():
         assert len(times) >= 100, policy
         assert max(times) <= total["bounds"][policy], policy
 
 
+@pytest.mark.slow
 def test_the_worlds_are_not_empty(total):
     rare = {name: n for name, n in total["actions"].items() if n < LEAST_ACTIONS}
     assert not rare
@@ -73,16 +83,20 @@ def test_the_worlds_are_not_empty(total):
     assert len(total["resets"]) == 8
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in BROKEN],
+)
 def test_a_broken_ladder_is_noticed(port, name):
     mute, expected = BROKEN[name]
     arguments = ("--break", name, "--mute", mute, "--most", 3)
-    total = soak.run(port, 2000, processes=2, limit_s=LIMIT_S, arguments=arguments)
+    total = soak.run(port, 2000, arguments=arguments)
     assert {which for _, _, which, _, _ in total["violations"]} & expected
 
 
 def starts(port, *arguments):
-    return soak.result(soak.start(port, "--seed", soak.SEED, "--starts", 150, *arguments), LIMIT_S)
+    process = soak.start(port, "--seed", soak.SEED, "--starts", 150, *arguments)
+    return soak.results([process])[0]
 
 
 def test_nodes_do_not_start_as_one(port):
@@ -95,10 +109,11 @@ def test_nodes_do_not_start_as_one(port):
 
 
 def growth(port, *arguments):
-    used = soak.result(soak.start(port, "--memory", 90, *arguments), LIMIT_S)
+    (used,) = soak.results([soak.start(port, "--memory", 90, *arguments)])
     return max(used[-30:]) - max(used[15:45])
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(port):
     assert growth(port) < 4096
     assert growth(port, "--break", "leak") > 4096

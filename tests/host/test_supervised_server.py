@@ -16,7 +16,7 @@ from realserver import RealServer, Simulator, until
 SPEED = 50
 ENDPOINT = "urn:imei:004999010640000"
 UPDATES = "lifetime_s=600"  # an update every 507 module seconds
-LIMIT_S = 90  # real seconds: boot window, own retries of the module, two waits of the ladder
+LIMIT_S = 200  # real seconds: boot window, own retries of the module, two waits of the ladder
 
 
 @contextmanager
@@ -54,6 +54,7 @@ def server():
         yield real_server
 
 
+@pytest.mark.slow
 def test_supervisor_brings_the_node_back(server, tmp_path):
     module = Simulator(
         "--mode", 0, "--speed", SPEED, "--server", f"{server.uri}:{UPDATES}", pty=True

@@ -29,8 +29,8 @@ import sys
 import time as _time
 from micropython import const
 
-if "lexi" in sys.modules:
-    raise ImportError("import virtual before lexi, which takes its clock from the module time")
+if "atport" in sys.modules:
+    raise ImportError("import virtual before atport, which takes its clock from the module time")
 
 FOREVER = const(0xFFFFFFFF)
 
