@@ -19,12 +19,7 @@ _ADVICE = (
 )
 _PROBE = """
 import sys
-try:
-    exec("import micropython\\n@micropython.viper\\ndef f() -> int: return 1\\nf()")
-    viper = 1
-except SyntaxError:
-    viper = 0
-print(sys.implementation.name, "%d.%d.%d" % sys.implementation[1][:3], viper)
+print(sys.implementation.name, "%d.%d.%d" % sys.implementation[1][:3])
 """
 _PROBE_LIMIT_S = 20
 
@@ -36,11 +31,9 @@ class UnixPortError(Exception):
 class UnixPort(NamedTuple):
     path: str
     version: str
-    viper: bool  # has the native emitter; without it only the bytecode twins can run
 
     def __str__(self):
-        viper = "viper" if self.viper else "no viper"
-        return f"MicroPython {self.version}, {viper}: {self.path}"
+        return f"MicroPython {self.version}: {self.path}"
 
 
 def find():
@@ -81,6 +74,6 @@ def _probe(path, name):
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnixPortError(f"{name} does not run: {error}") from None
     words = result.stdout.split()
-    if result.returncode or len(words) != 3 or words[0] != "micropython":
+    if result.returncode or len(words) != 2 or words[0] != "micropython":
         raise UnixPortError(f"{name} does not run as MicroPython:\n{result.stdout[:500]}")
-    return UnixPort(path, words[1], words[2] == "1")
+    return UnixPort(path, words[1])

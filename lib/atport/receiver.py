@@ -149,7 +149,9 @@ class Receiver:
 
         For good: an answer may come when its command has given up, and is no line even then.
         """
-        need(isinstance(size_field, int) and 0 <= size_field < 16, "size_field", size_field, "0..15")
+        need(
+            isinstance(size_field, int) and 0 <= size_field < 16, "size_field", size_field, "0..15"
+        )
         self.line.announce(self._name(prefix), size_field, True)
         self._list_readers()
 

@@ -493,7 +493,9 @@ class Registry:
         if stop - start > 1 and buf[stop - 1] == 47:  # "/5/0/3/" is "/5/0/3"
             stop -= 1
         item = self._first_uri
-        while item is not None and not (item.server == server and item.uri.is_at(buf, start, stop)):
+        while item is not None and not (
+            item.server == server and item.uri.is_at(buf, start, stop)
+        ):
             item = item.next
         if item is None:
             item = self._add_uri(server, buf, start, stop)

@@ -9,7 +9,7 @@ from lockstep import SCENARIOS, LockstepError, Node, World
 
 SCRIPT = SCENARIOS / "plain_node.py"
 DAY_S = 86400
-URC_S = 0.005  # time of a line at 115200 bit/s
+URC_S = 0.01  # a line at 115200 bit/s, and the time that it is given to become whole
 PULSE_S = 0.2  # of RESET_N, in the script
 REGISTERED_S = 13  # boot 5, attach 5, hold 1, register 2
 CONFIG = {"factory_mode": 0, "boot_dead_s": 5.0, "attach_s": 5.0}

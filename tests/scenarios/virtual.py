@@ -199,14 +199,14 @@ def run(coro):
 
 def blocking_runtime(stream):
     """The runtime for lexi.blocking.Lexi: a poll waits on virtual time, 1 ms at least."""
-    from lexi import blocking
+    from atport import blocking
 
     class Runtime(blocking.Runtime):
-        def poll(self, pump, ms):
+        def poll(self, channel, ms):
             if not _inbox:
                 _advance(min(max(ms, 1), FOREVER - 1))
             if _inbox:
-                pump()
+                blocking.serve(channel.pump)
 
     return Runtime(stream)
 
