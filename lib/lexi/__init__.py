@@ -16,9 +16,9 @@ LexiError = PortError  # base of what a command can raise
 class Lexi:
     """One module on one stream (machine.UART, a socket, a pty), for asyncio.
 
-    family: table of the module family (codes.py). ring_size, chunk_size, line_size, rxbuf, loss_mark,
-    flow: see Channel. max_servers, max_uris: sizes of the registry's tables. urc_mask, silence_s,
-    reboot_wait_s: see Monitor. Raises ValueError for what cannot work.
+    family: table of the module family (codes.py). max_servers, max_uris: sizes of the registry's
+    tables. urc_mask, silence_s, reboot_wait_s: see Monitor. port: all that Channel takes, such as
+    rxbuf, flow, ring_size. Raises ValueError for what cannot work.
 
     channel, lwm2m, registry and monitor are the rooms behind it, each usable alone.
     """
@@ -30,17 +30,12 @@ class Lexi:
         family=codes.LEXI_R10401D,
         runtime=None,
         clock=None,
-        ring_size=1024,
-        chunk_size=64,
-        line_size=512,
-        rxbuf=0,
-        loss_mark=None,
-        flow=False,
         max_servers=8,
         max_uris=16,
         urc_mask=7,
         silence_s=900,
         reboot_wait_s=15,
+        **port,
     ):
         if runtime is None:
             from atport.aio import Runtime
@@ -48,9 +43,7 @@ class Lexi:
             runtime = Runtime()
         self.runtime = runtime
         self._tasks = []
-        self.channel = Channel(
-            stream, runtime, clock, ring_size, chunk_size, line_size, rxbuf, loss_mark, flow
-        )
+        self.channel = Channel(stream, runtime, clock, **port)
         self.lwm2m = Lwm2m(self.channel, family)
         self.registry = Registry(self.channel, runtime, max_servers, max_uris)
         self.monitor = Monitor(

@@ -63,10 +63,9 @@ def outcomes():
 
 def test_loaded_files_know_each_other_and_nobody_else():
     assert deviceless.load("recovery") is recovery
-    assert deviceless.load("store").check is deviceless.load("errors").check
     assert recovery.check_policy is tables.check_policy
-    assert recovery.__file__ == str(deviceless.LEXI / "recovery.py")
-    assert not [name for name in sys.modules if name.split(".")[0] in ("lexi", "micropython")]
+    assert recovery.__file__ == str(deviceless.LIB / "lexi" / "recovery.py")
+    assert not [name for name in sys.modules if name.split(".")[0] in ("atport", "lexi", "micropython")]
 
 
 def test_loader_puts_back_what_was_there(monkeypatch):
