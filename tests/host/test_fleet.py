@@ -65,7 +65,9 @@ def test_loaded_files_know_each_other_and_nobody_else():
     assert deviceless.load("recovery") is recovery
     assert recovery.check_policy is tables.check_policy
     assert recovery.__file__ == str(deviceless.LIB / "lexi" / "recovery.py")
-    assert not [name for name in sys.modules if name.split(".")[0] in ("atport", "lexi", "micropython")]
+    assert not [
+        name for name in sys.modules if name.split(".")[0] in ("atport", "lexi", "micropython")
+    ]
 
 
 def test_loader_puts_back_what_was_there(monkeypatch):
