@@ -233,18 +233,20 @@ class Line:
         sign = buf[at]
         if sign == 45 or sign == 43:
             at += 1
-        value = 0 if at < end else -1
+        value = 0
+        kind = INT if at < end else TEXT
         while at < end:
-            c = buf[at]
-            if not 47 < c < 58:
-                value = -1
-                break
-            value = value * 10 + c - 48 if value < _BIG // 10 else _BIG
+            c = buf[at] - 48
+            if not 0 <= c < 10:
+                return TEXT
+            if value < _BIG // 10 or (value == _BIG // 10 and c <= _BIG % 10):
+                value = value * 10 + c
+            else:
+                value = _BIG
+                kind = INT | BIG
             at += 1
-        if value < 0:
-            return TEXT
         self.ints[i] = -value if sign == 45 else value
-        return INT | BIG if value >= _BIG else INT
+        return kind
 
     def _check(self, at, end):
         # A control character, or a byte over 0x7E, is noise.
@@ -298,10 +300,9 @@ class Scanner(Line):
         name = self.find(text)
         if name is None:
             name = Name(text, tag)
-            for key in (_key_of(text), _key_of(text.lower())):
-                if self._names.get(key) is not name:
-                    name.next = self._names.get(key)
-                    self._names[key] = name
+            key = _key_of(text)
+            name.next = self._names.get(key)
+            self._names[key] = name
         return name
 
     def announce(self, name, size_field, quoted):
@@ -360,6 +361,7 @@ class Scanner(Line):
         find = buf.find
         startswith = buf.startswith
         names = self._names
+        line_size = self.line_size
         while True:
             if self._state:
                 what = self._special()
@@ -389,7 +391,8 @@ class Scanner(Line):
                 yield self._open()
                 continue
             ring.start = after + 1
-            while buf[stop - 1] < 33:
+            long = stop - start > line_size  # with the blanks behind it: however it is cut
+            while buf[stop - 1] in b" \t":
                 stop -= 1
             self.stop = stop
             # Whose line is it?
@@ -404,10 +407,10 @@ class Scanner(Line):
             if name is None:
                 name = self._unknown()
             self.name = name
-            if stop - start > self.line_size:
+            if name and name.size_field >= 0 and self._header(name, True) == HEADER:
+                yield HEADER
+            elif long:
                 yield self._too_long()
-            elif name and name.size_field >= 0:
-                yield self._header(name, True)
             else:
                 yield LINE
 
@@ -420,7 +423,10 @@ class Scanner(Line):
         name = self._look_up(start)
         if name:
             self.at = start + len(name.text)
-        if name or start == self.stop:  # else the noise is part of what nobody knows
+        if start == self.stop:  # nothing but noise
+            self.start = self.at = start
+            self._count = 0
+        elif name:  # else the noise is part of what nobody knows
             self.start = start
         elif self.at == 0 or buf[start] > 47:  # no colon, or none behind a sign such as "+"
             self.at = start
@@ -430,7 +436,7 @@ class Scanner(Line):
     def _look_up(self, at):
         # The Name of the line, which begins at `at`, in any case of its letters.
         for name in self._headers:
-            if self.buf.startswith(name.text, at):
+            if self.stop - at >= len(name.text) and self.buf.startswith(name.text, at):
                 return name
         colon = self.at - 1
         key = _key(self.buf, at, colon) if colon - at > 1 else at - self.stop
@@ -482,6 +488,8 @@ class Scanner(Line):
         if at < 0 or at == self.stop and not ended:
             return plain
         at = self._size_end(at)
+        if at < 0:
+            return plain
         ring = self._ring
         start = self.start
         if name.quoted:
@@ -511,16 +519,17 @@ class Scanner(Line):
         return at
 
     def _size_end(self, at):
-        # Read that number; where it ends.
+        # Read that number; where it ends, -1 if there is none.
         buf = self.buf
         while at < self.stop and buf[at] == 32:
             at += 1
+        start = at
         size = 0
         while at < self.stop and 47 < buf[at] < 58:
             size = min(size * 10 + buf[at] - 48, _SIZE_MAX)
             at += 1
         self.size = self._left = size
-        return at
+        return at if at > start else -1
 
     def _data(self):
         # Raw bytes are due.
@@ -541,7 +550,7 @@ class Scanner(Line):
             ring.end = at  # they are looked at before the next ones take their place
         else:
             self._held += size
-            self._state += _TAIL - _RAW
+            self._state = self._state & ~(_RAW | _LF) | _TAIL
         return DATA
 
     def _tail(self):
@@ -556,9 +565,9 @@ class Scanner(Line):
             at += 1
             while at < ring.end and buf[at] == 32:
                 at += 1
-            if at >= ring.end:
+            if at >= ring.end and at - start < ring.line_room:
                 return MORE
-            if buf[at] != 13 and buf[at] != 10:
+            if at >= ring.end or buf[at] not in b"\r\n":
                 return self._garbled()
         ring.start = at
         self._state &= ~_TAIL
@@ -613,6 +622,8 @@ class Scanner(Line):
         at = ring.start
         while at < ring.end and buf[at] < 33:
             at += 1
+        while at < ring.end and not 32 < buf[at] < 127 and buf[at] not in b"\r\n":
+            at += 1  # noise before it
         if at == ring.end or buf[at] != self._prompt:
             return False
         ring.start = at + 1
@@ -621,8 +632,13 @@ class Scanner(Line):
 
 
 def _key(buf, start, colon):
-    # The key of a name in the table: its length and two letters. Small, and cheap to make.
-    return (colon - start) | buf[start + 2] << 7 | buf[colon - 1] << 15
+    # The key of a name in the table: its length and two letters, as capitals. Small, and cheap to
+    # make: events() does so by itself, of names in capitals.
+    return (colon - start) | _capital(buf[start + 2]) << 7 | _capital(buf[colon - 1]) << 15
+
+
+def _capital(c):
+    return c - 32 if 96 < c < 123 else c
 
 
 def _key_of(text):
