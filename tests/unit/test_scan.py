@@ -12,6 +12,7 @@ from transcripts import (
     NOTHING,
     PROMPT,
     TOO_LONG,
+    Dice,
     Reader,
     Still,
     big,
@@ -687,8 +688,13 @@ def _reference_header(data, announced):
         while data[at : at + 1].isdigit():
             at += 1
         in_quotes = name[-1:] == b":"
-        if at > start and (data[at : at + 2] == b',"' if in_quotes else at == end):
-            behind = at + 2 if in_quotes or data[at : at + 2] == b"\r\n" else at + 1
+        if in_quotes:
+            announces = data[at : at + 2] == b',"'
+            behind = at + 2
+        else:
+            announces = not data[at:end].strip(b" \t")
+            behind = end + (2 if data[end : end + 2] == b"\r\n" else 1)
+        if at > start and announces:
             fields = _reference_fields(data[len(name) : at])[0]
             return name, fields, int(data[start:at]), behind, in_quotes
     return None
@@ -737,20 +743,6 @@ def _reference(data, names, announced, limit, prompt):
             found.append(what)
             texts.append(text)
         data = data[end:]
-
-
-class Dice:
-    """Numbers that look random and are the same everywhere."""
-
-    def __init__(self, seed):
-        self._x = seed
-
-    def below(self, n):
-        self._x = (self._x * 1103515245 + 12345) & 0x7FFFFFFF
-        return (self._x >> 8) % n
-
-    def choice(self, items):
-        return items[self.below(len(items))]
 
 
 class DifferentialTest(unittest.TestCase):

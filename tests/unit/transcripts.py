@@ -210,3 +210,53 @@ class Still(io.IOBase):
 
     def ioctl(self, request, arg):
         return 0
+
+
+class Uart(io.IOBase):
+    """A UART whose buffer holds `size` bytes; what does not fit is lost. Allocates nothing."""
+
+    def __init__(self, size):
+        self._held = bytearray(size)
+        self._count = 0
+        self.dropped = 0
+
+    def push(self, data):
+        """Bytes arrive; return how many were lost."""
+        n = min(len(data), len(self._held) - self._count)
+        for i in range(n):
+            self._held[self._count + i] = data[i]
+        self._count += n
+        self.dropped += len(data) - n
+        return len(data) - n
+
+    def any(self):
+        return self._count
+
+    def readinto(self, buf, n=None):
+        n = min(n or len(buf), self._count)
+        for i in range(n):
+            buf[i] = self._held[i]
+        self._count -= n
+        for i in range(self._count):
+            self._held[i] = self._held[i + n]
+        return n or None
+
+    def write(self, data):
+        return len(data)
+
+    def ioctl(self, request, arg):
+        return 0
+
+
+class Dice:
+    """Numbers that look random and are the same everywhere."""
+
+    def __init__(self, seed):
+        self._x = seed
+
+    def below(self, n):
+        self._x = (self._x * 1103515245 + 12345) & 0x7FFFFFFF
+        return (self._x >> 8) % n
+
+    def choice(self, items):
+        return items[self.below(len(items))]
