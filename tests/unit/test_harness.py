@@ -10,7 +10,6 @@ class HarnessTest(unittest.TestCase):
         with self.assertRaises(MemoryError):
             harness.without_heap(lambda: bytearray(1))
 
-
     def test_blocking_and_asyncio_bring_the_scripted_module_up(self):
         answers = {
             b"AT+ULWM2MSTAT?": b"\r\n+ULWM2MSTAT: 0,1\r\n\r\nOK\r\n",

@@ -216,6 +216,7 @@ class Uart(io.IOBase):
     """A UART whose buffer holds `size` bytes; what does not fit is lost. Allocates nothing."""
 
     def __init__(self, size):
+        self.ticks = harness.FakeTicks()
         self._held = bytearray(size)
         self._count = 0
         self.dropped = 0
