@@ -264,7 +264,7 @@ class Registry:
     def watch_uri(self, uri, fn):
         """Call fn() for every notification of one URI, also when the table of URIs is full."""
         text = uri.encode()
-        self._watched = _Text(len(text))
+        self._watched = _Text(len(text) + 1)  # so that a longer one is not cut to it
         self._watched.take(text, 0, len(text))
         self._on_watched = fn
         for item in self._uris[: self._uri_count]:
