@@ -65,7 +65,8 @@ class Receiver:
         self._filled = 0  # how many of them came
         self._expected_by = None  # the Exchange that they are for
         self._changed = runtime.signal()  # set for who waits: for an answer, or for a prompt
-        self._serving = self._serve()
+        self._serving = None
+        self._restart()
 
     @property
     def received(self):
@@ -137,7 +138,8 @@ class Receiver:
         """Call `handler` no more. Raises ValueError if it was not registered."""
         name = self._name(prefix)
         if isinstance(name.handler, _Several):
-            name.handler.remove(handler)
+            if not name.handler.remove(handler):
+                name.handler = None
         else:
             need(name.handler == handler, "handler", handler, "one that is registered")
             name.handler = None
@@ -147,7 +149,9 @@ class Receiver:
 
         For good: an answer may come when its command has given up, and is no line even then.
         """
-        need(isinstance(size_field, int) and 0 <= size_field < 16, "size_field", size_field, "0..15")
+        need(
+            isinstance(size_field, int) and 0 <= size_field < 16, "size_field", size_field, "0..15"
+        )
         self.line.announce(self._name(prefix), size_field, True)
 
     def _name(self, prefix):
@@ -168,13 +172,24 @@ class Receiver:
             return next(self._serving)
         except ValueError:  # a handler calls: the rest comes when it has returned
             return 0
-        except StopIteration:  # it could not be made anew after Ctrl-C, for want of memory
-            self._serving = self._serve()
-            return 0
-        except BaseException:  # Ctrl-C: it went through the generator, which is over now
-            self._busy = False
-            self._serving = self._serve()
+        except StopIteration:  # it could not be made anew, for want of memory
+            self._restart()
+        except Exception as e:  # out of memory where nothing else is told: now it is over
+            self.report(e)
+            self._restart()
+        except BaseException:  # Ctrl-C: the same
+            self._restart()
             raise
+        return 0
+
+    def _restart(self):
+        self._busy = False
+        try:
+            serving = self._serve()
+            next(serving)
+            self._serving = serving
+        except MemoryError:  # the next pump() tries again
+            self.handler_errors += 1
 
     def _serve(self):
         # The receive path, one turn at each pump(). A generator, as its frame is made once: that
@@ -184,6 +199,8 @@ class Receiver:
         clock = self.clock
         line = self.line
         events = line.events()
+        next(events)
+        yield 0  # everything is made
         while True:
             n = 1
             if not self._left:
@@ -201,6 +218,7 @@ class Receiver:
             count = _MOST
             while n and count:
                 count -= 1
+                what = -1
                 try:
                     what = next(events)
                     if what == MORE:
@@ -227,6 +245,8 @@ class Receiver:
                         self._count_undecodable()
                         self._show(line)
                 except Exception as e:  # a handler's: counted, and the next line is served
+                    if what < 0:
+                        raise
                     self.report(e)
             self._busy = False
             if ring.cut and not self._left:
@@ -272,6 +292,7 @@ class Receiver:
             self._count_undecodable()
             return
         self.unknown += 1
+        line.fields()
         if line.check():  # it may have been one that matters
             self._count_undecodable()
         else:
@@ -394,14 +415,18 @@ class _Several:
         self._handlers += ((handler, reads),)
 
     def remove(self, handler):
+        # Returns how many are left.
         left = tuple(pair for pair in self._handlers if pair[0] != handler)
         need(len(left) < len(self._handlers), "handler", handler, "one that is registered")
         self._handlers = left
+        return len(left)
 
     def __call__(self, line):
         for handler, reads in self._handlers:
             try:
                 if reads or line.fields() or not line.bad:
-                    handler(line)
+                    result = handler(line)
+                    if result is not None:
+                        self._receiver._refuse(result)
             except Exception as e:
                 self._receiver.report(e)

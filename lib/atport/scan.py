@@ -354,7 +354,7 @@ class Scanner(Line):
         """Yield what the ring holds, see LINE ... GARBLED; MORE whenever nothing is complete.
 
         A generator, as its frame is made once. It has to be made anew when an exception has gone
-        through it.
+        through it. The first MORE says nothing: what is allocated is made before it.
         """
         ring = self._ring
         buf = self.buf
@@ -362,6 +362,7 @@ class Scanner(Line):
         startswith = buf.startswith
         names = self._names
         line_size = self.line_size
+        yield MORE
         while True:
             if self._state:
                 what = self._special()
