@@ -74,6 +74,7 @@ class Reader:
             self.scanner.announce(self.scanner.add(name), i, name[-1:] == b":")
         self.scanner.await_prompt(prompt)
         self._events = self.scanner.events()
+        next(self._events)
         self._raw = b""
         self.found = []
         self.texts = []  # of the lines
