@@ -409,7 +409,7 @@ class Registry:
         if event == NOTIFICATION and n == 2 and count > 2 and kinds[2] == TEXT:
             self._notification(line, ints[1])
         elif event == CONNECTION and n > 2:
-            self._connected(line, n, count)
+            self._connected(line, count)
         elif n < 2 or event < 0 or ints[1] < 0:
             self._channel.count_malformed()
         else:
@@ -448,12 +448,13 @@ class Registry:
             self.unknown_codes += 1
         self._notify(event, 0, status)
 
-    def _connected(self, line, n, count):
+    def _connected(self, line, count):
         # Event 6 by its fields: <server>,<status>, then an address or two counts.
         ints = line.ints
         server = ints[1]
         status = ints[2]
-        if server < 0 or status < 0:
+        counts = (count > 3 and line.kinds[3]) | (count > 4 and line.kinds[4])
+        if server < 0 or status < 0 or counts & BIG:
             self._channel.count_malformed()
             return
         if status >= len(codes.CONNECTION_STATUS):
@@ -464,8 +465,9 @@ class Registry:
             return
         if status in (0, 2) and count > 3 and line.kinds[3] & TEXT:
             cell.address.take(line.buf, line.starts[3], line.stops[3])
-        sent = ints[3] if n > 3 else _NONE
-        received = ints[4] if n > 4 else _NONE
+            count = 3
+        sent = ints[3] if count > 3 and line.kinds[3] & INT else _NONE
+        received = ints[4] if count > 4 and line.kinds[4] & INT else _NONE
         self._connection(cell, status, sent, received)
 
     def _connection(self, cell, status, sent, received):
