@@ -66,6 +66,8 @@ MALFORMED = (
     b'6,-1,0,"a:1"',
     b"4,-1",
     b"1,1234567890,3",
+    b"2,721,1073741824",
+    b"6,721,3,1073741824,1",
 )
 UNDECODABLE = (b'3,123,"/3300', b"1,\x017,3", b"1,7\xff1,3", b"1,721,3" + b"9" * 600)
 ROOM = b"".join(
@@ -99,8 +101,8 @@ class Source(io.IOBase):
         self.data = b""
         self.at = 0
 
-    def readinto(self, buf):
-        n = min(len(buf), len(self.data) - self.at)
+    def readinto(self, buf, n=None):
+        n = min(n or len(buf), len(self.data) - self.at)
         if n == 0:
             return None
         i = 0
@@ -198,12 +200,6 @@ class NoAllocationTest(unittest.TestCase):
         self.assertEqual(len(lexi.registry.servers()), 8)
         self.assertEqual(len(lexi.registry.uris()), 16)
         self.assertEqual(lexi.registry.dropped, 32 + 24)
-
-    def test_a_flood_that_overruns_the_buffer(self):
-        lexi = new_lexi(ring_size=256, chunk_size=128, line_size=64)
-        harness.without_heap(lexi.channel.feed, ROOM)
-        self.check_counters(lexi, "overrun")
-        self.assertTrue(lexi.channel.overrun > 0)
 
     def test_all_of_it_in_one_chunk_and_byte_by_byte(self):
         data = b"".join(line(body) for body in EVENTS + QUOTED + UNKNOWN + MALFORMED)
@@ -318,11 +314,11 @@ class IdleTest(unittest.TestCase):
 
     def test_the_runtimes_poll(self):
         runtime = self.lexi._target.runtime
-        pump = self.lexi._target.channel.pump
+        channel = self.lexi._target.channel
         for ms in (0, 1, 0):
-            harness.without_heap(runtime.poll, pump, ms)
+            harness.without_heap(runtime.poll, channel, ms)
         self.far.send(line(b"1,721,3"))
-        harness.without_heap(runtime.poll, pump, 1000)
+        harness.without_heap(runtime.poll, channel, 1000)
         self.assertTrue(self.lexi.registered(721))
 
     def test_nothing_due(self):
