@@ -211,7 +211,7 @@ class Receiver:
                     n = 0
             if n:
                 now_ms = clock.ms()
-                if line.deaf:
+                if line.no_line:
                     self._listen(now_ms)
                 self.heard_ms = now_ms
                 self._left = self._busy = True
@@ -366,8 +366,15 @@ class Receiver:
             self._garbled()
 
     def _listen(self, now_ms):
-        # Nothing is believed until the port was silent.
+        # Nothing is believed until the port was silent. Raw bytes that stopped do not go on.
         silent_ms = time.ticks_diff(now_ms, self.heard_ms)
+        if self.line.in_data:
+            if silent_ms >= _DEAF_MAX_MS:
+                self.line.listen()
+                self._count_undecodable()
+                if self._expected_by is self.pending:
+                    self._fail(PortError("raw bytes: the rest is missing"))
+            return
         deaf_ms = time.ticks_diff(now_ms, self._deaf_ms)
         if silent_ms >= _SILENCE_MS or deaf_ms >= _DEAF_MAX_MS:
             self.line.listen()

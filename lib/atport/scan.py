@@ -344,6 +344,11 @@ class Scanner(Line):
         return self._state & _DEAF != 0
 
     @property
+    def no_line(self):
+        """Whether one of both."""
+        return self._state & (_DEAF | _RAW | _TAIL) != 0
+
+    @property
     def in_data(self):
         """Whether raw bytes, or what belongs behind them, are still to come."""
         return self._state & (_RAW | _TAIL) != 0
