@@ -242,7 +242,9 @@ class Registry:
         """
         if not callable(fn):
             raise ValueError("fn: %r, expected a function" % (fn,))
-        self._set_subscribers(self._subscribers + (fn,))
+        fns = list(self._subscribers)
+        fns.append(fn)
+        self._set_subscribers(tuple(fns))
 
     def unsubscribe(self, fn):
         """End a subscription."""
@@ -387,7 +389,7 @@ class Registry:
     def _known_address(self, line, cell, at):
         # A connection that was created or restored, to the address that is known.
         buf = line.buf
-        if buf[at] != 48 and buf[at] != 50 or buf[at + 1] != 44:
+        if buf[at] not in b"02" or buf[at + 1] != 44:
             return False
         if not cell.address.is_at(buf, at + 3, line.stop - 1):
             return False
