@@ -42,7 +42,9 @@ class Exchange:
     def __init__(self, text, prefix=None, name=None, accept=None, on_info=None, into=None):
         self.text = text
         self.prefix = prefix
-        self._capitals = prefix and prefix.upper()  # made here, as nothing is made while lines come
+        self._capitals = (
+            prefix and prefix.upper()
+        )  # made here, as nothing is made while lines come
         self.into = into
         self._name = name
         self._accept = accept

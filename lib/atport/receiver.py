@@ -65,6 +65,7 @@ class Receiver:
         self._filled = 0  # how many of them came
         self._expected_by = None  # the Exchange that they are for
         self._changed = runtime.signal()  # set for who waits: for an answer, or for a prompt
+        self._no_memory = MemoryError("the receive path")  # later there is no memory to make it
         self._serving = None
         self._restart()
 
@@ -172,24 +173,23 @@ class Receiver:
             return next(self._serving)
         except ValueError:  # a handler calls: the rest comes when it has returned
             return 0
-        except StopIteration:  # it could not be made anew, for want of memory
+        except Exception:  # out of memory where nothing else is told of it
             self._restart()
-        except Exception as e:  # out of memory where nothing else is told: now it is over
-            self.report(e)
-            self._restart()
-        except BaseException:  # Ctrl-C: the same
+            self.report(self._no_memory)
+            return 0
+        except BaseException:  # Ctrl-C
             self._restart()
             raise
-        return 0
 
     def _restart(self):
+        # What an exception went through is over, and made anew.
         self._busy = False
         try:
             serving = self._serve()
             next(serving)
             self._serving = serving
         except MemoryError:  # the next pump() tries again
-            self.handler_errors += 1
+            pass
 
     def _serve(self):
         # The receive path, one turn at each pump(). A generator, as its frame is made once: that
@@ -267,8 +267,12 @@ class Receiver:
         while first < len(data):
             first = self.ring.feed(data, first)
             self._left = True
-            while self._left:
-                self.pump()
+            tries = 3  # it fails when it is out of memory
+            while self._left and tries:
+                tries -= self.pump() == 0
+            if self._left:
+                self.lost += 1
+                return
 
     def _answers(self, line, name):
         # Whether the line belongs to a command, pending or not: then it is served.
@@ -356,7 +360,8 @@ class Receiver:
         # Raw bytes were not what was announced.
         self._count_undecodable()
         self._deaf_ms = self.heard_ms
-        self._fail(PortError("raw bytes: not as many as were announced"))
+        if self.pending is not None:
+            self._fail(PortError("raw bytes: not as many as were announced"))
 
     def _cut(self):
         # The UART lost bytes right here.
@@ -372,7 +377,7 @@ class Receiver:
             if silent_ms >= _DEAF_MAX_MS:
                 self.line.listen()
                 self._count_undecodable()
-                if self._expected_by is self.pending:
+                if self.pending is not None and self._expected_by is self.pending:
                     self._fail(PortError("raw bytes: the rest is missing"))
             return
         deaf_ms = time.ticks_diff(now_ms, self._deaf_ms)

@@ -491,7 +491,7 @@ class Scanner(Line):
         # The line is of a name that announces raw bytes: does it? `ended`: its end was received.
         at = self._size_at(name)
         plain = LINE if ended else MORE
-        if at < 0 or at == self.stop and not ended:
+        if at < 0 or (at == self.stop and not ended):
             return plain
         at = self._size_end(at)
         if at < 0:

@@ -6,10 +6,12 @@ import unittest
 
 import harness
 from atport import blocking as at_blocking
+from atport import channel as at_channel
 from harness import PORTS, AioPort, FakeRuntime, FakeStream
 from atport.errors import PortError
 from lexi import AtTimeout, Channel, Clock, blocking
 
+OK = b"\r\nOK\r\n"
 _COUNTERS = (
     "received",
     "overrun",
@@ -382,6 +384,162 @@ class HandlerTest(unittest.TestCase):
             self.assertEqual(port.command("AT"), [])
 
 
+class MemoryTest(unittest.TestCase):
+    """Out of memory: counted, survived, and told to the pending command at once."""
+
+    def check(self, port, where):
+        port.stream.answers = {b"AT+T?": b"\r\n+T: 1\r\n" + OK}
+        self.assertEqual(port.command("AT+T?", "+T:"), [b"1"], where)
+        seen = []
+        port.channel.on("+W:", lambda line: seen.append(line.int(0)))
+        port.stream.send(b"+W: 1\r\n+W: 2\r\n", 10)
+        port.idle(100)
+        self.assertEqual(seen, [1, 2], where)
+
+    def test_in_a_handler_or_hook_while_a_command_waits(self):
+        def fail(*_):
+            raise MemoryError
+
+        for make in PORTS:
+            for which in ("handler", "several", "unknown", "error", "gap"):
+                port = make(FakeStream())
+                channel = port.channel
+                if which in ("handler", "several", "error"):
+                    channel.on("+U:", fail)
+                if which == "several":
+                    channel.on("+U:", fail)
+                if which == "error":
+                    channel.on_error = fail
+                if which == "unknown":
+                    channel.on_unknown = fail
+                if which == "gap":
+                    channel.on_gap = fail
+                port.stream.answers = {
+                    b"AT+X": b"+U: 1\xff\r\n" if which == "gap" else b"+U: 1\r\n"
+                }
+                start = port.stream.ticks.ms
+                e = failure(port.command, "AT+X", timeout_ms=9000)
+                self.assertIs(type(e), MemoryError, which)
+                self.assertTrue(port.stream.ticks.ms - start < 100, which)
+                self.assertTrue(channel.handler_errors > 0)
+                channel.close_gap(channel.lost)
+                channel.on_unknown = channel.on_gap = None
+                self.check(port, which)
+
+    def test_in_on_info_and_accept(self):
+        def fail(line):
+            raise MemoryError
+
+        for make in PORTS:
+            for which in ("on_info", "accept"):
+                port = make(FakeStream())
+                port.stream.answers = {b"AT+X": b"+X: 1\r\n"}
+                start = port.stream.ticks.ms
+                options = {which: fail, "timeout_ms": 9000}
+                self.assertIs(type(failure(port.command, "AT+X", "+X:", **options)), MemoryError)
+                self.assertTrue(port.stream.ticks.ms - start < 100)
+                self.check(port, which)
+
+    def test_in_the_stream(self):
+        for make in PORTS:
+            stream = Failing()
+            stream.error = MemoryError
+            port = make(stream)
+
+            def answer(_, stream=stream):
+                stream.broken = True
+
+            stream.answers = {b"AT+X": answer}
+            start = stream.ticks.ms
+            self.assertIs(type(failure(port.command, "AT+X", timeout_ms=9000)), MemoryError)
+            self.assertTrue(stream.ticks.ms - start < 100)
+            stream.broken = False
+            self.check(port, "stream")
+
+    def test_at_any_call_within_the_receive_path(self):
+        # Each method fails once; of what the port holds then, nothing may be served twice.
+        for name in ("_answers", "_unknown", "_special", "_take", "_cut", "report"):
+            for what in (MemoryError, KeyboardInterrupt):
+                channel = make_channel()
+                seen, calls = [], []
+                real = getattr(channel, name)
+
+                def fails(*args, real=real, calls=calls, what=what):
+                    calls.append(1)
+                    if len(calls) == 1:
+                        raise what
+                    return real(*args)
+
+                setattr(channel, name, fails)
+                channel.on("+U:", lambda line, seen=seen: seen.append(line.int(0)))
+                channel.on("+E:", lambda line: 1 // 0)
+                channel.on("+D:", lambda line: None, size_field=1)
+                for step in range(20):
+                    try:
+                        if step % 2:
+                            channel.ring.cut = True
+                            channel.pump()
+                        else:
+                            channel.feed(b'+E: 1\r\nx\r\nOK\r\n+D: 0,2,"ab"\r\n+D: 0,2,"a"\r\n')
+                    except KeyboardInterrupt:
+                        pass
+                    channel.line.listen()
+                while channel.pump():
+                    pass
+                channel.feed(b"\r\n+U: 1\r\n")
+                channel.feed(b"+U: 2\r\n")
+                self.assertEqual(seen, [1, 2], "%s %r" % (name, what))
+
+    def test_within_the_scanner(self):
+        for name in ("_special", "_unknown", "_open", "_header", "_too_long"):
+            channel = make_channel()
+            seen, calls = [], []
+            real = getattr(channel.line, name)
+
+            def fails(*args, real=real, calls=calls):
+                calls.append(1)
+                if len(calls) == 1:
+                    raise MemoryError
+                return real(*args)
+
+            setattr(channel.line, name, fails)
+            channel.on("+U:", lambda line, seen=seen: seen.append(line.int(0)))
+            channel.on("+D:", lambda line: None, size_field=1)
+            for data in (
+                b"x\r\n",
+                b"+U: 1",
+                b"\r\n",
+                b"z" * 600 + b"\r\n",
+                b'+D: 0,1,"a"\r\n+U: 2\r\n',
+            ):
+                channel.feed(data)
+            while channel.pump():
+                pass
+            self.assertEqual(seen[-1], 2, name)
+            self.assertTrue(calls and channel.handler_errors >= 1, name)
+
+    def test_ctrl_c_in_the_middle_of_a_burst(self):
+        stream = FakeStream()
+        channel = make_channel(stream)
+        heard = []
+
+        def handler(line):
+            heard.append(line.int(0))
+            if line.int(0) % 3 == 0:
+                raise KeyboardInterrupt
+
+        channel.on("+U:", handler)
+        stream.send(b"".join(b"+U: %d\r\n" % i for i in range(30)))
+        interrupts = 0
+        while True:
+            try:
+                if not channel.pump():
+                    break
+            except KeyboardInterrupt:
+                interrupts += 1
+        self.assertEqual((heard, interrupts), (list(range(30)), 10))
+
+
 class GapTest(unittest.TestCase):
     def test_opened_by_every_kind_of_loss_and_closed_by_who_read_anew(self):
         for data, sizes in (
@@ -490,6 +648,28 @@ class StreamTest(unittest.TestCase):
                 self.assertIn("stream", str(e))
                 self.assertIn(word, str(e))
 
+    def test_blocking_ones_without_any(self):
+        class Socket(FakeStream):
+            def setblocking(self, value):
+                self.blocking = value
+
+        stream = Socket()
+        Channel(stream, FakeRuntime(FakeStream()))
+        self.assertIs(stream.blocking, False)
+
+        class Tty(FakeStream):
+            def fileno(self):
+                return 77
+
+        real = at_channel._waits
+        try:
+            for waits in (True, False):
+                at_channel._waits = lambda fd, waits=waits: waits and fd == 77
+                e = failure(Channel, Tty(), FakeRuntime(FakeStream()))
+                self.assertEqual(type(e) is ValueError and "VMIN" in str(e), waits)
+        finally:
+            at_channel._waits = real
+
     def test_spurious_wake_ups(self):
         for make in PORTS:
             stream = FakeStream()
@@ -589,6 +769,7 @@ class Failing(FakeStream):
     def __init__(self):
         super().__init__()
         self.broken = False
+        self.error = OSError
         self.reads = 0
 
     def due(self):
@@ -597,7 +778,7 @@ class Failing(FakeStream):
     def readinto(self, buf, n=None):
         self.reads += 1
         if self.broken:
-            raise OSError(5)
+            raise self.error(5)
         return super().readinto(buf)
 
 
