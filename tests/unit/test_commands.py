@@ -230,6 +230,27 @@ class TranscriptTest(unittest.TestCase):
                 port.idle(50)
                 self.assertEqual(ear.take(), ([b"+U: 1,721,2", b"+U: 4,7", b"+U: 0,1"], []))
 
+    def test_information_text_that_is_too_long(self):
+        for make in PORTS:
+            for size in (510, 5000):
+                port = make(FakeStream(answers={b"AT+L": b"\r\n+L: " + b"x" * size + _OK}))
+                e = failure(port.command, "AT+L", "+L:")
+                self.assertIs(type(e), PortError, "%r" % e)
+                self.assertTrue(port.channel.gap)
+                self.assertEqual(port.command("AT"), [])
+
+    def test_a_handler_for_the_prefix_is_registered_meanwhile(self):
+        for make in PORTS:
+            port = make(FakeStream())
+            heard = []
+
+            def answer(_, port=port, heard=heard):
+                port.channel.on("+N:", lambda line: heard.append(line.line()))
+                return b"\r\n+N: 1\r\n" + _OK
+
+            port.stream.answers = {b"AT+N": answer}
+            self.assertEqual((port.command("AT+N", "+N:"), heard), ([b"1"], []))
+
     def test_registered_in_small_letters_asked_in_large_ones(self):
         for make in PORTS:
             port = make(FakeStream(answers={b"AT+U?": b"\r\n+U: 1\r\n" + _OK}))

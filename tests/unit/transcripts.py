@@ -221,6 +221,7 @@ class Uart(io.IOBase):
         self._held = bytearray(size)
         self._count = 0
         self.dropped = 0
+        self.piece = size  # readinto() gives at most so many bytes
 
     def push(self, data):
         """Bytes arrive; return how many were lost."""
@@ -235,7 +236,7 @@ class Uart(io.IOBase):
         return self._count
 
     def readinto(self, buf, n=None):
-        n = min(n or len(buf), self._count)
+        n = min(n or len(buf), self._count, self.piece)
         for i in range(n):
             buf[i] = self._held[i]
         self._count -= n
