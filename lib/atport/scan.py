@@ -334,8 +334,11 @@ class Scanner(Line):
 
     def listen(self):
         """The port was silent since it was GARBLED: what comes now is a line again."""
-        if self.in_data:  # the header is still there
-            self._ring.start = self._ring.end = 0
+        if self.in_data:  # the header is still there, and behind it may be what comes now
+            ring = self._ring
+            ring.start = min(ring.start + self._held, ring.end)
+            if ring.start < ring.end and self.buf[ring.start] == 34:
+                ring.start += 1
         self._state &= ~(_DEAF | _RAW | _TAIL | _LF | _SKIP)
 
     @property
