@@ -235,7 +235,7 @@ class TranscriptTest(unittest.TestCase):
             for size in (510, 5000):
                 port = make(FakeStream(answers={b"AT+L": b"\r\n+L: " + b"x" * size + _OK}))
                 e = failure(port.command, "AT+L", "+L:")
-                self.assertIs(type(e), PortError, "%r" % e)
+                self.assertIs(type(e), LexiError, "%r" % e)
                 self.assertTrue(port.channel.gap)
                 self.assertEqual(port.command("AT"), [])
 
