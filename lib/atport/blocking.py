@@ -84,14 +84,14 @@ class Runtime:
         for _ in self._poller.ipoll(ms):
             if not channel.crowded():
                 time.sleep_ms(self._line_ms)
-            if not serve(channel.pump):
+            if not serve(channel):
                 time.sleep_ms(_SPURIOUS_MS)
 
 
-def serve(pump):
-    """Pump until nothing is left, or for one turn; whether anything came."""
+def serve(channel):
+    """Pump until nothing is left, or for one turn; whether anything came. Allocates nothing."""
     left = _PUMPS
-    while left and pump():
+    while left and channel.pump():
         left -= 1
     return left < _PUMPS
 

@@ -183,6 +183,9 @@ class Channel(Receiver):
             while not exchange.result and not exchange.failed:
                 left_ms = time.ticks_diff(self._deadline_ms, self.clock.ms())
                 if left_ms <= 0:
+                    self.pump()  # it may be there, and the reader waits for a whole line
+                    if exchange.result or exchange.failed:
+                        break
                     raise self._give_up(line)
                 await self._changed.wait_ms(left_ms)
                 if awaits and self.prompt_seen and not self._rebooted:

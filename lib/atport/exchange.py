@@ -42,6 +42,9 @@ class Exchange:
     def __init__(self, text, prefix=None, name=None, accept=None, on_info=None, into=None):
         self.text = text
         self.prefix = prefix
+        self._capitals = (
+            prefix and prefix.upper()
+        )  # made here, as nothing is made while lines come
         self.into = into
         self._name = name
         self._accept = accept
@@ -70,8 +73,8 @@ class Exchange:
         if prefix is None or self.result:
             return False
         if line.name is not None:
-            return line.name is self._name
-        return line.startswith(prefix) or line.is_named(prefix.upper())
+            return line.name is self._name or line.name.text == self._capitals
+        return line.startswith(prefix) or line.is_named(self._capitals)
 
     def takes(self, line, name):
         """Take the line if it is part of the answer: echo or information text."""
@@ -84,7 +87,7 @@ class Exchange:
                 self.result = OK
                 self.detail = b"numeric"
                 return True
-        if not self.expects(line):
+        if line.start == line.stop or not self.expects(line):
             return False
         if not self.prefix and line.startswith(b"+"):
             return False  # a URC that nobody registered

@@ -27,7 +27,7 @@ _ASYNC = type(lambda: (yield))  # of functions that are coroutines or generators
 class Receiver:
     """The receiving half of a Channel; see there for the arguments.
 
-    Counters: received, overrun (bytes); urcs, unknown, overlong, undecodable, malformed
+    Counters: received, overrun (bytes); lines, urcs, unknown, overlong, undecodable, malformed
     (the registry's), doubts (things after which the known state may be old), late (final result
     codes nobody waited for), handler_errors, stream_errors.
     """
@@ -47,6 +47,7 @@ class Receiver:
         self.received = 0
         self.overrun = 0
         self.overlong = 0
+        self.lines = 0
         self.urcs = 0
         self.unknown = 0
         self.undecodable = 0
@@ -70,7 +71,9 @@ class Receiver:
         self._filled = 0  # how many of them came
         self._expected_by = None  # the Exchange that they are for
         self._changed = runtime.signal()  # set for who waits: for an answer, or for a prompt
-        self._serving = self._serve()
+        self._no_memory = MemoryError("the receive path")  # later there is no memory to make it
+        self._serving = None
+        self._restart()
 
     # Loss
 
@@ -130,7 +133,8 @@ class Receiver:
         """Call `handler` no more. Raises ValueError if it was not registered."""
         name = self._name(prefix)
         if isinstance(name.handler, _Several):
-            name.handler.remove(handler)
+            if not name.handler.remove(handler):
+                name.handler = None
         else:
             need(name.handler == handler, "handler", handler, "one that is registered")
             name.handler = None
@@ -175,13 +179,23 @@ class Receiver:
             return next(self._serving)
         except ValueError:  # a handler calls: the rest comes when it has returned
             return 0
-        except StopIteration:  # it could not be made anew after Ctrl-C, for want of memory
-            self._serving = self._serve()
+        except Exception:  # out of memory where nothing else is told of it
+            self._restart()
+            self.report(self._no_memory)
             return 0
-        except BaseException:  # Ctrl-C: it went through the generator, which is over now
-            self._busy = False
-            self._serving = self._serve()
+        except BaseException:  # Ctrl-C
+            self._restart()
             raise
+
+    def _restart(self):
+        # What an exception went through is over, and made anew.
+        self._busy = False
+        try:
+            serving = self._serve()
+            next(serving)
+            self._serving = serving
+        except MemoryError:  # the next pump() tries again
+            pass
 
     def _serve(self):
         # The receive path, one turn at each pump(). A generator, as its frame is made once: that
@@ -196,6 +210,8 @@ class Receiver:
         line = self.line
         events = line.events()
         longest = line.line_size
+        next(events)
+        yield 0  # everything is made
         while True:
             # Bytes, unless some are left from the last turn.
             n = 1
@@ -214,7 +230,7 @@ class Receiver:
             now_ms = ticks()
             if time.ticks_diff(now_ms, clock.last_ms) >= 1000:
                 clock.ms()
-            if line.deaf:
+            if line.state:
                 self._listen(now_ms)
             self.heard_ms = now_ms
             self._busy = True
@@ -224,6 +240,7 @@ class Receiver:
                     self._left = True
                     break
                 left -= 1
+                what = -1
                 try:
                     # A line. Most go the short way: whole, of a name whose handler reads the line
                     # itself, and with no command waiting. All others the scanner knows.
@@ -231,15 +248,16 @@ class Receiver:
                     start = ring.start
                     if startswith(b"\r\n", start):
                         start += 2
-                    stop = find(b"\n", start, ring.end)
-                    if 0 <= stop - start <= longest and not line.state and self.pending is None:
-                        name = self._readers
-                        while name is not None and not startswith(name.text, start):
-                            name = name.next_reader
+                    stop = find(b"\n", start, ring.end) - 1
+                    if 0 < stop - start <= longest and buf[stop] == 13 and buf[stop - 1] > 32:
+                        if not line.state and self.pending is None:
+                            name = self._readers
+                            while name is not None and not startswith(name.text, start):
+                                name = name.next_reader
                     if name is not None:
-                        ring.start = stop + 1
-                        while buf[stop - 1] < 33:
-                            stop -= 1
+                        what = LINE
+                        self.lines += 1
+                        ring.start = stop + 2
                         line.start = start
                         line.stop = stop
                         line.at = start + name.size
@@ -252,6 +270,7 @@ class Receiver:
                             break
                         if what != LINE and not self._special(what):
                             continue
+                        self.lines += 1
                         name = line.name
                         if name is None or name.tag or self.pending:
                             if self._answers(line, name):
@@ -272,6 +291,8 @@ class Receiver:
                         self._count_undecodable()
                         self._show(line)
                 except Exception as e:  # a handler's: counted, and the next line is served
+                    if what < 0:
+                        raise
                     self.report(e)
             self._busy = False
             if ring.cut and not self._left:
@@ -294,8 +315,12 @@ class Receiver:
             first = self.ring.feed(data, before)
             self.received = (self.received + first - before) & _MASK
             self._left = True
-            while self._left:
-                self.pump()
+            tries = 3  # it fails when it is out of memory
+            while self._left and tries:
+                tries -= self.pump() == 0
+            if self._left:
+                self.lost += 1
+                return
 
     def _answers(self, line, name):
         # Whether the line belongs to a command, pending or not: then it is served.
@@ -319,6 +344,7 @@ class Receiver:
             self._count_undecodable()
             return
         self.unknown += 1
+        line.fields()
         if line.check():  # it may have been one that matters
             self._count_undecodable()
         else:
@@ -383,7 +409,8 @@ class Receiver:
         # Raw bytes were not what was announced.
         self._count_undecodable()
         self._deaf_ms = self.heard_ms
-        self._fail(PortError("raw bytes: not as many as were announced"))
+        if self.pending is not None:
+            self._fail(PortError("raw bytes: not as many as were announced"))
 
     def _cut(self):
         # The UART lost bytes right here.
@@ -394,8 +421,16 @@ class Receiver:
             self._garbled()
 
     def _listen(self, now_ms):
-        # Nothing is believed until the port was silent.
+        # Nothing is believed until the port was silent. Raw bytes that stopped do not go on.
         silent_ms = time.ticks_diff(now_ms, self.heard_ms)
+        if self.line.in_data():
+            if silent_ms >= _DEAF_MAX_MS:
+                self.line.listen()
+                self._count_undecodable()
+                if self.pending is not None and self._expected_by is self.pending:
+                    self._fail(PortError("raw bytes: the rest is missing"))
+        if not self.line.deaf:
+            return
         deaf_ms = time.ticks_diff(now_ms, self._deaf_ms)
         if silent_ms >= _SILENCE_MS or deaf_ms >= _DEAF_MAX_MS:
             self.line.listen()
@@ -443,14 +478,18 @@ class _Several:
         self._handlers += ((handler, reads),)
 
     def remove(self, handler):
+        # Returns how many are left.
         left = tuple(pair for pair in self._handlers if pair[0] != handler)
         need(len(left) < len(self._handlers), "handler", handler, "one that is registered")
         self._handlers = left
+        return len(left)
 
     def __call__(self, line):
         for handler, reads in self._handlers:
             try:
                 if reads or line.fields() or not line.bad:
-                    handler(line)
+                    result = handler(line)
+                    if result is not None:
+                        self._receiver._refuse(result)
             except Exception as e:
                 self._receiver.report(e)

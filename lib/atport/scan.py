@@ -36,7 +36,7 @@ DATA_END = 5  # that was all; the header is the line again
 TOO_LONG = 6  # a line that is over the limit, what there is of it; it is dropped to its end
 GARBLED = 7  # raw bytes were not as many as was said: in sync again after a silence
 
-# Why next() has more to do than to find a line: bits of Scanner._state.
+# Why next() has more to do than to find a line: bits of Scanner.state.
 _SKIP = const(1)  # drop everything up to the next line end
 _AWAIT = const(2)  # a prompt may come
 _RAW = const(4)  # raw bytes are due
@@ -229,18 +229,20 @@ class Line:
         sign = buf[at]
         if sign == 45 or sign == 43:
             at += 1
-        value = 0 if at < end else -1
+        value = 0
+        kind = INT if at < end else TEXT
         while at < end:
-            c = buf[at]
-            if not 47 < c < 58:
-                value = -1
-                break
-            value = value * 10 + c - 48 if value < _BIG // 10 else _BIG
+            c = buf[at] - 48
+            if not 0 <= c < 10:
+                return TEXT
+            if value < _BIG // 10 or (value == _BIG // 10 and c <= _BIG % 10):
+                value = value * 10 + c
+            else:
+                value = _BIG
+                kind = INT | BIG
             at += 1
-        if value < 0:
-            return TEXT
         self.ints[i] = -value if sign == 45 else value
-        return INT | BIG if value >= _BIG else INT
+        return kind
 
     def _check(self, at, end):
         # A control character, or a byte over 0x7E, is noise.
@@ -293,10 +295,9 @@ class Scanner(Line):
         name = self.find(text)
         if name is None:
             name = Name(text, tag)
-            for key in (_key_of(text), _key_of(text.lower())):
-                if self._names.get(key) is not name:
-                    name.next = self._names.get(key)
-                    self._names[key] = name
+            key = _key_of(text)
+            name.next = self._names.get(key)
+            self._names[key] = name
         return name
 
     def announce(self, name, size_field, quoted):
@@ -328,8 +329,11 @@ class Scanner(Line):
 
     def listen(self):
         """The port was silent since it was GARBLED: what comes now is a line again."""
-        if self.in_data():  # the header is still there
-            self._ring.start = self._ring.end = 0
+        ring = self._ring
+        if self.in_data():  # the header is still there, and behind it may be what comes now
+            ring.start = min(ring.start + self._held, ring.end)
+            if ring.start < ring.end and self.buf[ring.start] == 34:
+                ring.start += 1
         self.deaf = False
         self.state &= ~(_DEAF | _RAW | _TAIL | _LF | _SKIP)
 
@@ -343,14 +347,15 @@ class Scanner(Line):
         """Yield what the ring holds, see LINE ... GARBLED; MORE whenever nothing is complete.
 
         A generator, as its frame is made once. It has to be made anew when an exception has gone
-        through it.
+        through it. The first MORE says nothing: what is allocated is made before it.
         """
         ring = self._ring
         buf = self.buf
         find = buf.find
         startswith = buf.startswith
         names = self._names
-        name = None
+        line_size = self.line_size
+        yield MORE
         while True:
             if self.state:
                 what = self._special()
@@ -380,27 +385,27 @@ class Scanner(Line):
                 yield self._open()
                 continue
             ring.start = after + 1
-            while buf[stop - 1] < 33:
+            long = stop - start > line_size  # with the blanks behind it: however it is cut
+            while buf[stop - 1] in b" \t":
                 stop -= 1
             self.stop = stop
-            # Whose line is it? Most often of the same as the one before.
-            if name is None or not startswith(name.text, start):
-                at = find(b":", start, stop)
-                if at > 0:
-                    name = names.get((at - start) | buf[start + 2] << 7 | buf[at - 1] << 15)
-                else:
-                    name = names.get(start - stop)
-                while name is not None and not startswith(name.text, start):
-                    name = name.next
-                if name is None:
-                    name = self._unknown(at)
+            # Whose line is it?
+            at = find(b":", start, stop)
+            if at > 0:
+                name = names.get((at - start) | buf[start + 2] << 7 | buf[at - 1] << 15)  # _key()
+            else:
+                name = names.get(start - stop)
+            while name is not None and not startswith(name.text, start):
+                name = name.next
+            if name is None:
+                name = self._unknown(at)
             if name is not None:
                 self.at = self.start + name.size
             self.name = name
-            if stop - start > self.line_size:
+            if name is not None and name.size_field >= 0 and self._header(name, True) == HEADER:
+                yield HEADER
+            elif long:
                 yield TOO_LONG
-            elif name is not None and name.size_field >= 0:
-                yield self._header(name, True)
             else:
                 yield LINE
 
@@ -411,7 +416,10 @@ class Scanner(Line):
         while start < self.stop and not 32 < buf[start] < 127:
             start += 1
         name = self._look_up(start, colon)
-        if name is not None or start == self.stop:  # else the noise is part of what nobody knows
+        if start == self.stop:  # nothing but noise
+            self.start = self.at = start
+            self.count = 0
+        elif name is not None:  # else the noise is part of what nobody knows
             self.start = start
         elif colon < 0 or buf[start] > 47:  # no colon, or none behind a sign such as "+"
             self.at = start
@@ -423,7 +431,7 @@ class Scanner(Line):
     def _look_up(self, at, colon):
         # The Name of the line, which begins at `at`, in any case of its letters.
         for name in self._headers:
-            if self.buf.startswith(name.text, at):
+            if self.stop - at >= len(name.text) and self.buf.startswith(name.text, at):
                 return name
         key = _key(self.buf, at, colon) if colon - at > 1 else at - self.stop
         name = self._names.get(key)
@@ -470,6 +478,8 @@ class Scanner(Line):
         if at < 0 or (at == self.stop and not ended):
             return plain
         at = self._size_end(at)
+        if at < 0:
+            return plain
         ring = self._ring
         start = self.start
         if name.quoted:
@@ -499,16 +509,17 @@ class Scanner(Line):
         return at
 
     def _size_end(self, at):
-        # Read that number; where it ends.
+        # Read that number; where it ends, -1 if there is none.
         buf = self.buf
         while at < self.stop and buf[at] == 32:
             at += 1
+        start = at
         size = 0
         while at < self.stop and 47 < buf[at] < 58:
             size = min(size * 10 + buf[at] - 48, _SIZE_MAX)
             at += 1
         self.size = self._left = size
-        return at
+        return at if at > start else -1
 
     def _data(self):
         # Raw bytes are due.
@@ -529,7 +540,7 @@ class Scanner(Line):
             ring.end = at  # they are looked at before the next ones take their place
         else:
             self._held += size
-            self.state += _TAIL - _RAW
+            self.state = self.state & ~(_RAW | _LF) | _TAIL
         return DATA
 
     def _tail(self):
@@ -544,9 +555,9 @@ class Scanner(Line):
             at += 1
             while at < ring.end and buf[at] == 32:
                 at += 1
-            if at >= ring.end:
+            if at >= ring.end and at - start < ring.line_room:
                 return MORE
-            if buf[at] != 13 and buf[at] != 10:
+            if at >= ring.end or buf[at] not in b"\r\n":
                 return self._garbled()
         ring.start = at
         self.state &= ~_TAIL
@@ -602,6 +613,8 @@ class Scanner(Line):
         at = ring.start
         while at < ring.end and buf[at] < 33:
             at += 1
+        while at < ring.end and not 32 < buf[at] < 127 and buf[at] not in b"\r\n":
+            at += 1  # noise before it
         if at == ring.end or buf[at] != self._prompt:
             return False
         ring.start = at + 1
@@ -610,8 +623,13 @@ class Scanner(Line):
 
 
 def _key(buf, start, colon):
-    # The key of a name in the table: its length and two letters. Small, and cheap to make.
-    return (colon - start) | buf[start + 2] << 7 | buf[colon - 1] << 15
+    # The key of a name in the table: its length and two letters, as capitals. Small, and cheap to
+    # make: events() does so by itself, of names in capitals.
+    return (colon - start) | _capital(buf[start + 2]) << 7 | _capital(buf[colon - 1]) << 15
+
+
+def _capital(c):
+    return c - 32 if 96 < c < 123 else c
 
 
 def _key_of(text):

@@ -191,6 +191,8 @@ class Monitor:
                 else:
                     self._registry.restarted()  # it forgot, so it was restarted unheard
                     await self.bring_up()
+                if self._mute:
+                    self._registry.wake()  # whoever gave it up may want to know
                 self._mute = False
                 self.reachable = True
             except Exception as e:  # counted: this task must not end, whatever it was

@@ -254,7 +254,9 @@ class Registry:
         """
         if not callable(fn):
             raise ValueError("fn: %r, expected a function" % (fn,))
-        self._set_subscribers(self._subscribers + (fn,))  # noqa: RUF005 - MicroPython has no *x here
+        fns = list(self._subscribers)
+        fns.append(fn)
+        self._set_subscribers(tuple(fns))
 
     def unsubscribe(self, fn):
         """End a subscription."""
@@ -276,7 +278,7 @@ class Registry:
     def watch_uri(self, uri, fn):
         """Call fn() for every notification of one URI, also when the table of URIs is full."""
         text = uri.encode()
-        self._watched = _Text(len(text))
+        self._watched = _Text(len(text) + 1)  # so that a longer one is not cut to it
         self._watched.take(text, 0, len(text))
         self._on_watched = fn
         for item in self._uris[: self._uri_count]:
@@ -415,7 +417,7 @@ class Registry:
         if event == NOTIFICATION and n == 2 and count > 2 and kinds[2] == TEXT:
             self._notification(line, ints[1])
         elif event == CONNECTION and n > 2:
-            self._connected(line, n, count)
+            self._connected(line, count)
         elif n < 2 or event < 0 or ints[1] < 0:
             self._channel.count_malformed()
         else:
@@ -454,12 +456,13 @@ class Registry:
             self.unknown_codes += 1
         self._notify(event, 0, status)
 
-    def _connected(self, line, n, count):
+    def _connected(self, line, count):
         # Event 6 by its fields: <server>,<status>, then an address or two counts.
         ints = line.ints
         server = ints[1]
         status = ints[2]
-        if server < 0 or status < 0:
+        counts = (count > 3 and line.kinds[3]) | (count > 4 and line.kinds[4])
+        if server < 0 or status < 0 or counts & BIG:
             self._channel.count_malformed()
             return
         if status >= len(codes.CONNECTION_STATUS):
@@ -470,8 +473,9 @@ class Registry:
             return
         if status in (0, 2) and count > 3 and line.kinds[3] & TEXT:
             cell.address.take(line.buf, line.starts[3], line.stops[3])
-        sent = ints[3] if n > 3 else _NONE
-        received = ints[4] if n > 4 else _NONE
+            count = 3
+        sent = ints[3] if count > 3 and line.kinds[3] & INT else _NONE
+        received = ints[4] if count > 4 and line.kinds[4] & INT else _NONE
         self._connection(cell, status, sent, received)
 
     def _connection(self, cell, status, sent, received):

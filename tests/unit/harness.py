@@ -142,7 +142,7 @@ class FakeRuntime(blocking.Runtime):
             self._stream.ticks.ms += ms
         else:
             self._stream.ticks.ms += due
-            if not serve(channel.pump):
+            if not serve(channel):
                 self._stream.ticks.ms += 10
 
 

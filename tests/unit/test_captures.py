@@ -249,21 +249,6 @@ class LinesTest(unittest.TestCase):
                     port.unknown.clear()
         self.assertEqual((port.heard, port.channel.lost, port.channel.late), ([], 0, 0))
 
-    def test_lines_of_ints_alone_come_as_rows_too(self):
-        port = Port(_PREFIXES, rows=_STAT)
-        for text, prefix, fields in _LINES:
-            for wire in wires(text):
-                for parts in harness.pieces(wire):
-                    for part in parts:
-                        port.channel.feed(part)
-                    if prefix == _STAT and all(field[0] == 1 for field in fields):
-                        expected = [(_STAT, [field[1] for field in fields])]
-                    else:
-                        expected = [(prefix, fields)]
-                    self.assertEqual(port.heard, expected, "%r" % parts)
-                    port.heard.clear()
-        self.assertEqual((port.unknown, port.channel.lost, port.errors), ([], 0, []))
-
     def test_all_of_them_in_one_stream(self):
         port = Port(_PREFIXES)
         wire = b"".join(b"\r\n" + text + b"\r\n" for text, _, _ in _LINES)

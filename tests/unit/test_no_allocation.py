@@ -10,7 +10,9 @@ import socket
 import unittest
 
 import harness
-from lexi import blocking
+import transcripts
+from fake_node import MemoryStore
+from lexi import blocking, supervisor
 
 ADDRESS = b'"leshan.eclipseprojects.io:5684"'
 
@@ -66,6 +68,8 @@ MALFORMED = (
     b'6,-1,0,"a:1"',
     b"4,-1",
     b"1,1234567890,3",
+    b"2,721,1073741824",
+    b"6,721,3,1073741824,1",
 )
 UNDECODABLE = (b'3,123,"/3300', b"1,\x017,3", b"1,7\xff1,3", b"1,721,3" + b"9" * 600)
 ROOM = b"".join(
@@ -99,8 +103,8 @@ class Source(io.IOBase):
         self.data = b""
         self.at = 0
 
-    def readinto(self, buf):
-        n = min(len(buf), len(self.data) - self.at)
+    def readinto(self, buf, n=None):
+        n = min(n or len(buf), len(self.data) - self.at)
         if n == 0:
             return None
         i = 0
@@ -199,12 +203,6 @@ class NoAllocationTest(unittest.TestCase):
         self.assertEqual(len(lexi.registry.uris()), 16)
         self.assertEqual(lexi.registry.dropped, 32 + 24)
 
-    def test_a_flood_that_overruns_the_buffer(self):
-        lexi = new_lexi(ring_size=256, chunk_size=128, line_size=64)
-        harness.without_heap(lexi.channel.feed, ROOM)
-        self.check_counters(lexi, "overrun")
-        self.assertTrue(lexi.channel.overrun > 0)
-
     def test_all_of_it_in_one_chunk_and_byte_by_byte(self):
         data = b"".join(line(body) for body in EVENTS + QUOTED + UNKNOWN + MALFORMED)
         parts = [data[i : i + 1] for i in range(len(data))]
@@ -282,6 +280,56 @@ class NoAllocationTest(unittest.TestCase):
         self.assertTrue(counter.count > 6000, counter.count)
 
 
+class SupervisedTest(unittest.TestCase):
+    """The same with a Supervisor subscribed, and with lines that are not the registry's."""
+
+    OTHERS = (
+        b"\r\n+CEREG: 5\r\n",
+        b'\r\n+CEREG: 5,"07D0","009D4564",7\r\n',
+        b"\r\n+CEREG: 2\r\n+cereg: 4\r\n\xff+CEREG: 1\r\n",
+        b"\r\n+UFOTASTAT: 3,1,0\r\n+UUSORD: 0,5\r\nRING\r\nOK\r\n",
+        b'\r\n+FOO: "open\r\n+CEREG: 1\x01\r\n\xff\xfe\r\n',
+        b"\r\n" + b"z" * 700 + b"\r\n",
+        b'\r\n+UUD: 0,267,"' + b'"\r\nOK\r\n"' * 33 + b'xxx"\r\n',
+        b"\r\n+LONG: " + b"1,2," * 100 + b"\r\n",  # such lines are moved in the ring
+        b'\r\n+UUD: 0,2,"abc"\r\nOK\r\n',  # garbled: the rest is dropped
+    )
+
+    def make(self, stream):
+        lexi = harness.make_aio_lexi(stream, max_servers=16)
+        watcher = supervisor.Supervisor(lexi, store=MemoryStore())
+        lexi.channel.on("+CEREG:", lambda line: line.int(0))
+        lexi.channel.on("+UUD:", lambda line: None, size_field=1, into=bytearray(400))
+        return lexi, watcher
+
+    def test_everything_fed(self):
+        lexi, watcher = self.make(harness.FakeStream())
+        for data in [line(body) for body in EVENTS * 2 + QUOTED + UNKNOWN + MALFORMED + EVENTS]:
+            harness.without_heap(lexi.channel.feed, data)
+            self.assertEqual(lexi.channel.handler_errors, 0, data)
+        for data in self.OTHERS * 2:
+            harness.without_heap(lexi.channel.feed, data)
+            self.assertEqual(lexi.channel.handler_errors, 0, data)
+        self.assertTrue(watcher)
+
+    def test_everything_pumped(self):
+        for size in (1, 7, 64):
+            source = transcripts.Still()
+            source.ticks = harness.FakeTicks()
+            lexi, _ = self.make(source)
+            lines = [line(body) for body in EVENTS + QUOTED + UNKNOWN + MALFORMED]
+            source.put(b"".join(lines) + b"".join(self.OTHERS) * 5)
+            lexi.registry.settle()
+            readinto = source.readinto
+            lexi.channel.ring._readinto = lambda buf, n, f=readinto, m=size: f(buf, min(n, m))
+            harness.without_heap(pump_all, lexi.channel.pump)
+            self.assertEqual(lexi.channel.handler_errors, 0)
+            self.assertEqual(
+                (lexi.channel.received, lexi.channel.stream_errors), (len(source.data), 0)
+            )
+            self.assertEqual(harness.without_heap(lexi.channel.pump), 0)  # idle
+
+
 class IdleTest(unittest.TestCase):
     def setUp(self):
         port = 42000
@@ -318,11 +366,11 @@ class IdleTest(unittest.TestCase):
 
     def test_the_runtimes_poll(self):
         runtime = self.lexi._target.runtime
-        pump = self.lexi._target.channel.pump
+        channel = self.lexi._target.channel
         for ms in (0, 1, 0):
-            harness.without_heap(runtime.poll, pump, ms)
+            harness.without_heap(runtime.poll, channel, ms)
         self.far.send(line(b"1,721,3"))
-        harness.without_heap(runtime.poll, pump, 1000)
+        harness.without_heap(runtime.poll, channel, 1000)
         self.assertTrue(self.lexi.registered(721))
 
     def test_nothing_due(self):

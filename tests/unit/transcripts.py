@@ -1,12 +1,14 @@
 # What the tests of the receive path share: a notation for decoded lines, and two readers that
 # take a transcript piece by piece, one around Ring and Scanner and one around a Channel.
 
+import io
+
 import harness
 from atport import scan
 from atport.channel import Channel
 from atport.clock import Clock
 from atport.ring import Ring
-from atport.scan import EMPTY, INT, TEXT, Scanner
+from atport.scan import BIG, EMPTY, INT, TEXT, Scanner
 
 # Fields are (kind, int, text).
 NOTHING = (EMPTY, None, b"")
@@ -28,97 +30,87 @@ def nums(*values):
     return [num(value) for value in values]
 
 
-# Found in a stream are tuples: (LINE, tag, fields, bad), (PROMPT,), (DATA, bytes), (ROW, values).
+def big(sign, text):
+    return (INT | BIG, sign * 0x3FFFFFFF, text)
+
+
+# Found in a stream are tuples: (LINE, name, fields, bad), (RAW, name, fields of what announced
+# it, bytes), and the others without anything.
 LINE = "line"
-PROMPT = "prompt"
-DATA = "data"
-ROW = "row"
-
-_TEXT_AT = 11  # words of Scanner.state, see _native.py
-_LAST = 12
-_ROW_TAG = 23
-_ROWS = 72
-_ROW0 = 74
-_ROW_SIZE = 6
+RAW = "raw"
+PROMPT = ("prompt",)
+TOO_LONG = ("too long",)
+GARBLED = ("garbled",)
 
 
-def line(tag, fields=(), bad=0):
-    return (LINE, tag, list(fields), bad)
+def line(name, fields=(), bad=False):
+    return (LINE, name, list(fields), bad)
 
 
-def row(*values):
-    return (ROW, list(values))
+def raw(name, fields, data):
+    return (RAW, name, list(fields), data)
 
 
-def decode(scanner):
+def decode(line):
     """Fields of the current line, as far as they are kept."""
-    count = min(len(scanner), 16)
-    return [(scanner.kind(i), scanner.int(i), scanner.text(i)) for i in range(count)]
-
-
-def take_rows(state):
-    """Rows that wait, as lists of the values that are kept; they are not waiting any more."""
-    rows = []
-    for at in range(_ROW0, _ROW0 + _ROW_SIZE * state[_ROWS], _ROW_SIZE):
-        rows.append(list(state[at + 1 : at + 1 + min(state[at], 5)]))
-    state[_ROWS] = 0
-    return rows
-
-
-_compiled = [None, None]  # prefixes, automaton
+    count = min(len(line), 16)
+    return [(line.kind(i), line.int(i), line.text(i)) for i in range(count)]
 
 
 class Reader:
     """Ring and Scanner, and all that was found so far.
 
-    data_tag: so many bytes as the first field says follow a line of this tag.
+    names: what is known, as bytes. announced: {name: size_field} of those that announce raw
+    bytes; they come in quotes unless the name ends in a blank.
     A line that is undecodable is found without fields: they mean nothing.
     """
 
-    def __init__(self, prefixes, row_tag=0, size=128, limit=96, prompt=0, data_tag=0):
-        self.ring = Ring(size, size // 4)
+    def __init__(self, names, announced=None, size=128, limit=96, prompt=0, chunk=None):
+        self.ring = Ring(Still(b""), size, chunk or size // 4)
         self.scanner = Scanner(self.ring, limit)
-        self._set_prefixes(prefixes, row_tag)
-        self.scanner.expect_prompt(prompt)
-        self._data_tag = data_tag
+        for name in names:
+            self.scanner.add(name)
+        for name, i in (announced or {}).items():
+            self.scanner.announce(self.scanner.add(name), i, name[-1:] == b":")
+        self.scanner.await_prompt(prompt)
+        self._events = self.scanner.events()
+        next(self._events)
+        self._raw = b""
         self.found = []
         self.texts = []  # of the lines
 
-    def _set_prefixes(self, prefixes, row_tag):
-        # Compiling takes longer than most transcripts: the last automaton is used again.
-        if _compiled[0] is not prefixes:
-            self.scanner.set_prefixes(prefixes, row_tag)
-            _compiled[:] = prefixes, self.scanner.trie
-        self.scanner.trie = _compiled[1]
-        self.scanner.state[_ROW_TAG] = row_tag
-
     def feed(self, data):
-        self.ring.feed(data)
-        self.scan()
+        first = 0
+        while first < len(data):
+            first = self.ring.feed(data, first)
+            self.scan()
 
     def scan(self):
         scanner = self.scanner
         found = self.found
-        while True:
-            what = scanner.next()
-            for values in take_rows(scanner.state):
-                found.append((ROW, values))
+        for what in self._events:
             if what == scan.MORE:
                 return
             if what == scan.LINE:
-                fields = [] if scanner.bad & 1 else decode(scanner)
-                tag = 0 if scanner.bad & 1 else scanner.tag
-                found.append((LINE, tag, fields, scanner.bad))
+                name = scanner.name and scanner.name.text
+                if name is None:
+                    scanner.check()
+                fields = decode(scanner) if not name or name[-1:] == b":" else []
+                found.append(line(name, fields, scanner.bad))
                 self.texts.append(scanner.line())
-                if self._data_tag and tag == self._data_tag:
-                    scanner.expect_data(scanner.int(0))
-            elif what == scan.PROMPT:
-                found.append((PROMPT,))
+            elif what == scan.HEADER:
+                self._raw = b""
             elif what == scan.DATA:
-                data = bytes(scanner.data[scanner.state[_TEXT_AT] : scanner.state[_LAST]])
-                if found and found[-1][0] == DATA:
-                    data = found.pop()[1] + data
-                found.append((DATA, data))
+                self._raw += scanner.buf[scanner.data_at : scanner.data_end]
+            elif what == scan.DATA_END:
+                found.append(raw(scanner.name.text, decode(scanner), self._raw))
+            else:
+                found.append({scan.PROMPT: PROMPT, scan.TOO_LONG: TOO_LONG}.get(what, GARBLED))
+
+    @property
+    def overlong(self):
+        """Lines that were too long."""
+        return self.found.count(TOO_LONG)
 
 
 def read(parts, *args, **kwargs):
@@ -139,32 +131,24 @@ def check(case, data, expected, *args, **kwargs):
 class Port:
     """A Channel on a scripted module, and what its handlers and hooks were given.
 
-    urcs: handlers are registered for these prefixes. rows: one of them, served in batches.
+    urcs: handlers are registered for these prefixes. stream: in place of the scripted module.
     """
 
-    def __init__(self, urcs=(), rows=None, **options):
+    def __init__(self, urcs=(), stream=None, **options):
         self.stream = harness.FakeStream()
         self.runtime = harness.FakeRuntime(self.stream)
-        self.channel = Channel(self.stream, self.runtime, Clock(self.stream.ticks), **options)
+        clock = Clock(self.stream.ticks)
+        self.channel = Channel(stream or self.stream, self.runtime, clock, **options)
         self.channel.on_unknown = self._on_unknown
         self.channel.on_error = self._on_error
-        self.heard = []  # (prefix, fields), of rows (prefix, values)
+        self.heard = []  # (prefix, fields)
         self.unknown = []  # whole lines
         self.errors = []
         for prefix in urcs:
-            self.channel.on(
-                prefix, self._handler(prefix), self._rows(prefix) if prefix == rows else None
-            )
+            self.channel.on(prefix, self._handler(prefix))
 
     def _handler(self, prefix):
         return lambda line: self.heard.append((prefix, decode(line)))
-
-    def _rows(self, prefix):
-        def take(count):
-            for values in take_rows_of(self.channel, count):
-                self.heard.append((prefix, values))
-
-        return take
 
     def _on_unknown(self, line):
         self.unknown.append(line.line())
@@ -176,7 +160,7 @@ class Port:
         """Drive a coroutine of the channel to its end, on the fake clock."""
         try:
             while True:
-                self.runtime.poll(self.channel.pump, coro.send(None))
+                self.runtime.poll(self.channel, coro.send(None))
         except StopIteration as e:
             return e.value
 
@@ -197,12 +181,6 @@ class Port:
         self.stream.answers[command] = send
 
 
-def take_rows_of(channel, count):
-    # The channel has already taken the number of rows out of the state.
-    channel.line.state[_ROWS] = count
-    return take_rows(channel.line.state)
-
-
 def refusal(fn, *args, **kwargs):
     """What the ValueError says that fn() raises; None when it does not."""
     try:
@@ -212,18 +190,81 @@ def refusal(fn, *args, **kwargs):
     return None
 
 
-class Still:
-    """A stream over fixed bytes whose readinto() allocates nothing."""
+class Still(io.IOBase):
+    """A stream over fixed bytes that allocates nothing; what is written to it is lost."""
 
-    def __init__(self, data):
-        self._data = data
+    def __init__(self, data=b""):
+        self.data = data
         self._at = 0
 
-    def readinto(self, buf):
-        n = min(len(buf), len(self._data) - self._at)
+    def put(self, data):
+        """What is read from now on."""
+        self.data = data
+        self._at = 0
+
+    def readinto(self, buf, n=None):
+        n = min(n or len(buf), len(self.data) - self._at)
         if n == 0:
             return None
         for i in range(n):
-            buf[i] = self._data[self._at + i]
+            buf[i] = self.data[self._at + i]
         self._at += n
         return n
+
+    def write(self, data):
+        return len(data)
+
+    def ioctl(self, request, arg):
+        return 0
+
+
+class Uart(io.IOBase):
+    """A UART whose buffer holds `size` bytes; what does not fit is lost. Allocates nothing."""
+
+    def __init__(self, size):
+        self.ticks = harness.FakeTicks()
+        self._held = bytearray(size)
+        self._count = 0
+        self.dropped = 0
+        self.piece = size  # readinto() gives at most so many bytes
+
+    def push(self, data):
+        """Bytes arrive; return how many were lost."""
+        n = min(len(data), len(self._held) - self._count)
+        for i in range(n):
+            self._held[self._count + i] = data[i]
+        self._count += n
+        self.dropped += len(data) - n
+        return len(data) - n
+
+    def any(self):
+        return self._count
+
+    def readinto(self, buf, n=None):
+        n = min(n or len(buf), self._count, self.piece)
+        for i in range(n):
+            buf[i] = self._held[i]
+        self._count -= n
+        for i in range(self._count):
+            self._held[i] = self._held[i + n]
+        return n or None
+
+    def write(self, data):
+        return len(data)
+
+    def ioctl(self, request, arg):
+        return 0
+
+
+class Dice:
+    """Numbers that look random and are the same everywhere."""
+
+    def __init__(self, seed):
+        self._x = seed
+
+    def below(self, n):
+        self._x = (self._x * 1103515245 + 12345) & 0x7FFFFFFF
+        return (self._x >> 8) % n
+
+    def choice(self, items):
+        return items[self.below(len(items))]
