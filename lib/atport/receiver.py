@@ -190,6 +190,7 @@ class Receiver:
     def _restart(self):
         # What an exception went through is over, and made anew.
         self._busy = False
+        self._left = self.ring.start < self.ring.end
         try:
             serving = self._serve()
             next(serving)

@@ -68,6 +68,12 @@ class FakeStream(io.IOBase):
             i -= 1
         self._later.insert(i, (at_ms, data))
 
+    def forget(self):
+        """Keep nothing of what was received so far: long lists leave no room in the heap."""
+        self.commands = []
+        self.sent_ms = []
+        self.written = b""
+
     def due(self):
         """Milliseconds until there is something to read; None when nothing is scheduled."""
         self._arrive()

@@ -207,6 +207,7 @@ class TranscriptTest(unittest.TestCase):
                 for parts in harness.pieces(row[2]):
                     port.stream.answers = {b"AT+A?": in_parts(port.stream, parts)}
                     self.check(port, ear, row, parts)
+                port.stream.forget()
             self.assertEqual((port.channel.late, port.channel.handler_errors), (0, 0))
 
     def test_transcripts_read_in_small_pieces(self):
