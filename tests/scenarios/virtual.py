@@ -206,7 +206,7 @@ def blocking_runtime(stream):
             if not _inbox:
                 _advance(min(max(ms, 1), FOREVER - 1))
             if _inbox:
-                blocking.serve(channel.pump)
+                blocking.serve(channel)
 
     return Runtime(stream)
 

@@ -449,18 +449,18 @@ class KnowledgeTest(Case):
         # The ladder believed the old state for ever; polls told it nothing new.
         async def script(node, module):
             await node.live(QUIET_S)
-            ladder = node.watcher.ladder
-            see = ladder.see
+            watcher = getattr(node.watcher, "_target", node.watcher)
+            see = watcher._see
 
             def out_of_memory(*args):
-                ladder.see = see
+                watcher._see = see
                 raise MemoryError
 
-            ladder.see = out_of_memory
+            watcher._see = out_of_memory
             module.sent()
             module.status(721, 4)
             await node.live(3 * HOUR_S)
-            self.assertTrue(ladder.see is see, node.name)
+            self.assertTrue(watcher._see is see, node.name)
             self.assertFalse(node.watcher.registered(721), node.name)
             self.assertEqual(module.did()[:1], [REGISTER], node.name)
 
