@@ -137,7 +137,7 @@ class Channel(Receiver):
                 self.announce(prefix, size_field)
             elif into is not None:
                 head = b"CONNECT "
-                self.line.announce(self.line.add(head), 0, False)
+                self._announce(self.line.add(head), 0, False)
                 self._connects = True
             name = self.line.find(head.upper()) if head else None
             exchange = Exchange(line, head, name, accept, on_info, into)
@@ -340,7 +340,7 @@ class Channel(Receiver):
         except AtTimeout:
             if self.line.in_data():  # that were lost on the way: the next bytes are lines
                 self.line.listen()
-                self._count_undecodable()
+                self.count_undecodable()
             raise
         return exchange
 

@@ -11,20 +11,17 @@ import time
 from micropython import const
 
 from .clock import Clock
-from .errors import PortError, need
+from .errors import PortError
 from .exchange import FINALS
+from .handlers import Handlers
 from .ring import Ring
-from .scan import DATA, DATA_END, GARBLED, HEADER, LINE, MORE, PROMPT, TOO_LONG, Scanner
+from .scan import GARBLED, LINE, MORE, PROMPT, TOO_LONG, Scanner
 
 _MASK = const(0x3FFFFFFF)  # counters of bytes wrap before they become big ints
 _MOST = const(8)  # lines served by one pump()
-_SILENCE_MS = const(300)  # longer than 1024 raw bytes take, and than a UART's buffer lasts
-_DEAF_MAX_MS = const(5000)  # a port that is never silent is listened to again after this
-_BUFFERS = (bytearray, memoryview)
-_ASYNC = type(lambda: (yield))  # of functions that are coroutines or generators
 
 
-class Receiver:
+class Receiver(Handlers):
     """The receiving half of a Channel; see there for the arguments.
 
     Counters: received, overrun (bytes); lines, urcs, unknown, overlong, undecodable, malformed
@@ -36,11 +33,9 @@ class Receiver:
         self.stream = stream
         self.clock = clock or Clock()
         self.ring = Ring(stream, *sizes)
-        self.line = Scanner(self.ring, line_size)
+        super().__init__(Scanner(self.ring, line_size))
         for i, text in enumerate(FINALS):
             self.line.add(text, i + 1)
-        self._order = []  # names in the order of their registration
-        self._readers = None  # the first Name that may go the short way
         self.on_unknown = None  # called with the line that no handler and no command wanted
         self.on_gap = None  # called while there is a gap, after every batch of input
         self.on_error = None  # called with the exception that a handler raised
@@ -64,12 +59,8 @@ class Receiver:
         self.prompt_seen = False  # a prompt came, and nobody has answered it
         self.heard_ms = self.clock.ms()  # when bytes came last
         self.heard_s = self.clock.s  # when a readable line came last
-        self._deaf_ms = 0  # since when nothing is believed, see Scanner.deaf
         self._busy = False  # lines are being served
         self._left = False  # there are bytes that were not looked at
-        self._into = None  # where the raw bytes go that come now; None: nowhere
-        self._filled = 0  # how many of them came
-        self._expected_by = None  # the Exchange that they are for
         self._changed = runtime.signal()  # set for who waits: for an answer, or for a prompt
         self._no_memory = MemoryError("the receive path")  # later there is no memory to make it
         self._serving = None
@@ -95,78 +86,10 @@ class Receiver:
         self.malformed += 1
         self._lose()
 
-    def _count_undecodable(self):
+    def count_undecodable(self):
+        """A line could not be read."""
         self.undecodable += 1
         self._lose()
-
-    # Handlers
-
-    def on(self, prefix, handler, *, reads=False, size_field=None, into=None):
-        """Call `handler(line)`, a plain function, for lines that start with `prefix` ("+CEREG:").
-
-        The line (a Line) is valid until the handler returns; handlers do not wait and do not send.
-        Several handlers of one prefix are called in their order.
-        reads: the handler calls line.fields() itself, and does nothing if the line is `bad`.
-        size_field: lines of this prefix announce raw bytes in quotes, so many as that field says;
-        they are put into `into` (a bytearray; None drops them), and the handler is called then
-        with what came before them, its last field being their number.
-        Raises ValueError for a prefix that does not end in its only colon.
-        """
-        name = self._name(prefix)
-        need(callable(handler), "handler", handler, "a function")
-        need(type(handler) is not _ASYNC, "handler", handler, "a plain function, not a coroutine")
-        need(into is None or isinstance(into, _BUFFERS), "into", into, "a bytearray or None")
-        if size_field is not None:
-            self.announce(prefix, size_field)
-            name.into = into
-        if name.handler is None:
-            name.reads = reads
-            name.handler = handler
-        else:
-            if not isinstance(name.handler, _Several):
-                name.handler = _Several(self, name.handler, name.reads)
-            name.handler.add(handler, reads)
-            name.reads = True
-        self._list_readers()
-
-    def off(self, prefix, handler):
-        """Call `handler` no more. Raises ValueError if it was not registered."""
-        name = self._name(prefix)
-        if isinstance(name.handler, _Several):
-            if not name.handler.remove(handler):
-                name.handler = None
-        else:
-            need(name.handler == handler, "handler", handler, "one that is registered")
-            name.handler = None
-        self._list_readers()
-
-    def _list_readers(self):
-        # The names that may go the short way, see _serve(), in the order of their registration.
-        self._readers = None
-        for name in reversed(self._order):
-            if name.reads and name.handler is not None and name.size_field < 0:
-                name.next_reader = self._readers
-                self._readers = name
-
-    def announce(self, prefix, size_field):
-        """Lines of `prefix` announce raw bytes, in quotes, so many as field `size_field` says.
-
-        For good: an answer may come when its command has given up, and is no line even then.
-        """
-        need(
-            isinstance(size_field, int) and 0 <= size_field < 16, "size_field", size_field, "0..15"
-        )
-        self.line.announce(self._name(prefix), size_field, True)
-        self._list_readers()
-
-    def _name(self, prefix):
-        ok = isinstance(prefix, str) and len(prefix) > 2 and prefix.find(":") == len(prefix) - 1
-        need(ok and all(32 < ord(c) < 127 for c in prefix), "prefix", prefix, 'a name and ":"')
-        name = self.line.add(prefix.upper().encode())
-        if name not in self._order:
-            self._order.append(name)
-        need(not name.tag, "prefix", prefix, "one that is no final result code")
-        return name
 
     # Receiving
 
@@ -231,8 +154,8 @@ class Receiver:
             now_ms = ticks()
             if time.ticks_diff(now_ms, clock.last_ms) >= 1000:
                 clock.ms()
-            if line.state:
-                self._listen(now_ms)
+            if line.state and self._raw is not None:
+                self._raw.listen(now_ms)
             self.heard_ms = now_ms
             self._busy = True
             left = _MOST
@@ -287,9 +210,9 @@ class Receiver:
                         self.heard_s = clock.s
                         result = name.handler(line)
                         if result is not None:
-                            self._refuse(result)
+                            self.refuse(result)
                     if line.bad:
-                        self._count_undecodable()
+                        self.count_undecodable()
                         self._show(line)
                 except Exception as e:  # a handler's: counted, and the next line is served
                     if what < 0:
@@ -342,12 +265,12 @@ class Receiver:
 
     def _unknown(self, line):
         if line.start == line.stop:  # nothing but noise
-            self._count_undecodable()
+            self.count_undecodable()
             return
         self.unknown += 1
         line.fields()
         if line.check():  # it may have been one that matters
-            self._count_undecodable()
+            self.count_undecodable()
         else:
             self.heard_s = self.clock.s
         self._show(line)
@@ -356,62 +279,21 @@ class Receiver:
         if self.on_unknown:
             self.on_unknown(line)
 
-    def _refuse(self, result):
-        # Of an async handler that could not be told from a function.
-        if hasattr(result, "send") and hasattr(result, "close"):
-            result.close()
-            raise PortError("handler must not be async")
-
     def _special(self, what):
         # Serve what is no line; whether a line is left to serve.
-        line = self.line
-        pending = self.pending
-        if what == DATA:
-            self._take(line.data_at, line.data_end)
-        elif what == HEADER:
-            mine = pending is not None and pending.expects(line)
-            self._expected_by = pending if mine else None
-            self._into = pending.into if mine else line.name.into
-            self._filled = 0
-        elif what == DATA_END:
-            if self._expected_by is not None and self._expected_by is pending:
-                pending.filled = self._filled
-                return True
-            if line.name.handler:
-                return True
-            self._count_undecodable()  # of a command that gave up: who knows
-        elif what == PROMPT:
+        if what == PROMPT:
             self.prompt_seen = True
             self._changed.set()
         elif what == TOO_LONG:
             self.overlong += 1
             self._lose()
-            if pending is not None and pending.expects(line):
-                pending.error = PortError("information text: over %d bytes" % line.line_size)
+            if self.pending is not None and self.pending.expects(self.line):
+                self.pending.error = PortError(
+                    "information text: over %d bytes" % self.line.line_size
+                )
         else:
-            self._garbled()
+            return self._raw.serve(what)
         return False
-
-    def _take(self, at, end):
-        # Raw bytes, out of the ring into the buffer of whoever expects them.
-        into = self._into
-        i = self._filled
-        self._filled = i + end - at
-        if into is None:
-            return
-        end = min(end, at + len(into) - i)
-        buf = self.line.buf
-        while at < end:
-            into[i] = buf[at]
-            i += 1
-            at += 1
-
-    def _garbled(self):
-        # Raw bytes were not what was announced.
-        self._count_undecodable()
-        self._deaf_ms = self.heard_ms
-        if self.pending is not None:
-            self._fail(PortError("raw bytes: not as many as were announced"))
 
     def _cut(self):
         # The UART lost bytes right here.
@@ -419,27 +301,12 @@ class Receiver:
         self.overrun = self.ring.overrun
         self._lose()
         if self.line.cut() == GARBLED:
-            self._garbled()
-
-    def _listen(self, now_ms):
-        # Nothing is believed until the port was silent. Raw bytes that stopped do not go on.
-        silent_ms = time.ticks_diff(now_ms, self.heard_ms)
-        if self.line.in_data():
-            if silent_ms >= _DEAF_MAX_MS:
-                self.line.listen()
-                self._count_undecodable()
-                if self.pending is not None and self._expected_by is self.pending:
-                    self._fail(PortError("raw bytes: the rest is missing"))
-        if not self.line.deaf:
-            return
-        deaf_ms = time.ticks_diff(now_ms, self._deaf_ms)
-        if silent_ms >= _SILENCE_MS or deaf_ms >= _DEAF_MAX_MS:
-            self.line.listen()
+            self._raw.serve(GARBLED)
 
     # Failures
 
-    def _fail(self, e):
-        # The pending command cannot get its answer any more.
+    def fail(self, e):
+        """The pending command cannot get its answer any more: it raises `e`."""
         if self.pending is not None:
             self.pending.error = e
             self.pending.failed = True
@@ -448,7 +315,7 @@ class Receiver:
     def _stream_failed(self, e):
         self.stream_errors += 1
         if isinstance(e, MemoryError):
-            self._fail(e)
+            self.fail(e)
 
     def _call(self, hook):
         try:
@@ -460,37 +327,9 @@ class Receiver:
         """Count what a handler raised and tell on_error; out of memory also the command."""
         self.handler_errors += 1
         if isinstance(e, MemoryError):
-            self._fail(e)
+            self.fail(e)
         if self.on_error:
             try:
                 self.on_error(e)
             except Exception:  # the hook itself failed: there is nobody left to tell
                 self.handler_errors += 1
-
-
-class _Several:
-    """Several handlers of one prefix, as one: each is called, whatever the others raise."""
-
-    def __init__(self, receiver, *first):
-        self._receiver = receiver
-        self._handlers = (first,)
-
-    def add(self, handler, reads):
-        self._handlers += ((handler, reads),)
-
-    def remove(self, handler):
-        # Returns how many are left.
-        left = tuple(pair for pair in self._handlers if pair[0] != handler)
-        need(len(left) < len(self._handlers), "handler", handler, "one that is registered")
-        self._handlers = left
-        return len(left)
-
-    def __call__(self, line):
-        for handler, reads in self._handlers:
-            try:
-                if reads or line.fields() or not line.bad:
-                    result = handler(line)
-                    if result is not None:
-                        self._receiver._refuse(result)
-            except Exception as e:
-                self._receiver.report(e)

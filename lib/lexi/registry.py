@@ -9,7 +9,7 @@ from array import array
 from micropython import const
 
 from atport.errors import check
-from atport.scan import BIG, INT, TEXT
+from atport.line import BIG, INT, TEXT
 
 from . import codes
 from .codes import BOOTSTRAP, CLIENT, CONNECTION, INIT, NO_CODE, NOTIFICATION, REGISTRATION, TIMER

@@ -16,7 +16,7 @@ from atport.errors import AtTimeout, CmeError, PortError, check
 from .policy import DEFAULT, STEP_PINS, STEP_REGISTER, STEPS
 from .policy import CAP_S as _CAP_S
 from .recovery import NEVER, NONE, REASONS, Ladder
-from atport.scan import INT
+from atport.line import INT
 from .store import Budgets, FileStore, Keeper
 
 # Kinds of events.

@@ -458,7 +458,7 @@ class MemoryTest(unittest.TestCase):
 
     def test_at_any_call_within_the_receive_path(self):
         # Each method fails once; of what the port holds then, nothing may be served twice.
-        for name in ("_answers", "_unknown", "_special", "_take", "_cut", "report"):
+        for name in ("_answers", "_unknown", "_special", "_cut", "report"):
             for what in (MemoryError, KeyboardInterrupt):
                 channel = make_channel()
                 seen, calls = [], []
@@ -491,7 +491,7 @@ class MemoryTest(unittest.TestCase):
                 self.assertEqual(seen, [1, 2], "%s %r" % (name, what))
 
     def test_within_the_scanner(self):
-        for name in ("_special", "_unknown", "_open", "_header"):
+        for name in ("_special", "_unknown", "_open", "_look_up"):
             channel = make_channel()
             seen, calls = [], []
             real = getattr(channel.line, name)

@@ -4,7 +4,7 @@
 import unittest
 
 import harness
-from atport import scan
+from atport.line import TEXT
 from atport.ring import Ring
 from atport.scan import Scanner
 from transcripts import (
@@ -301,7 +301,7 @@ class FieldTest(unittest.TestCase):
                 (b"-1073741824", [big(-1, b"-1073741824")]),
                 (b"2147483648,1", [big(1, b"2147483648"), num(1)]),
                 (b"9" * 40, [big(1, b"9" * 40)]),
-                (b'"-1234567890"', [(scan.TEXT | big(-1, b"")[0], -0x3FFFFFFF, b"-1234567890")]),
+                (b'"-1234567890"', [(TEXT | big(-1, b"")[0], -0x3FFFFFFF, b"-1234567890")]),
             )
         )
         scanner = read([b'+A: 12345678901234,-5,"+9999999999",x,\r'], _NAMES).scanner
@@ -635,7 +635,7 @@ def _reference_fields(rest):
             good = good and not behind.strip(b" \t")
             found = _reference_number(text) or txt(text)
             kind, value, _ = found
-            fields.append((kind | scan.TEXT, value, text))
+            fields.append((kind | TEXT, value, text))
         else:
             comma = rest.find(b",")
             text = (rest if comma < 0 else rest[:comma]).strip(b" \t")

@@ -8,7 +8,8 @@ from atport import scan
 from atport.channel import Channel
 from atport.clock import Clock
 from atport.ring import Ring
-from atport.scan import BIG, EMPTY, INT, TEXT, Scanner
+from atport.line import BIG, EMPTY, INT, TEXT
+from atport.scan import Scanner
 
 # Fields are (kind, int, text).
 NOTHING = (EMPTY, None, b"")

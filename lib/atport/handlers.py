@@ -1,0 +1,124 @@
+# Who wants which line: handlers by the name at its start, several for one name if need be.
+
+from .errors import PortError, need
+
+_BUFFERS = (bytearray, memoryview)
+_ASYNC = type(lambda: (yield))  # of functions that are coroutines or generators
+
+
+class Handlers:
+    """The part of a Receiver that applications register their handlers with."""
+
+    def __init__(self, line):
+        self.line = line
+        self._raw = None  # a Delivery, once raw bytes were announced
+        self._order = []  # Names in the order of their registration
+        self._readers = None  # the first Name that may go the short way, see Receiver._serve()
+
+    def on(self, prefix, handler, *, reads=False, size_field=None, into=None):
+        """Call `handler(line)`, a plain function, for lines that start with `prefix` ("+CEREG:").
+
+        The line (a Line) is valid until the handler returns; handlers do not wait and do not send.
+        Several handlers of one prefix are called in their order.
+        reads: the handler calls line.fields() itself, and does nothing if the line is `bad`.
+        size_field: lines of this prefix announce raw bytes in quotes, so many as that field says;
+        they are put into `into` (a bytearray; None drops them), and the handler is called then
+        with what came before them, its last field being their number.
+        Raises ValueError for a prefix that does not end in its only colon.
+        """
+        name = self._name(prefix)
+        need(callable(handler), "handler", handler, "a function")
+        need(type(handler) is not _ASYNC, "handler", handler, "a plain function, not a coroutine")
+        need(into is None or isinstance(into, _BUFFERS), "into", into, "a bytearray or None")
+        if size_field is not None:
+            self.announce(prefix, size_field)
+            name.into = into
+        if name.handler is None:
+            name.reads = reads
+            name.handler = handler
+        else:
+            if not isinstance(name.handler, _Several):
+                name.handler = _Several(self, name.handler, name.reads)
+            name.handler.add(handler, reads)
+            name.reads = True
+        self._list_readers()
+
+    def off(self, prefix, handler):
+        """Call `handler` no more. Raises ValueError if it was not registered."""
+        name = self._name(prefix)
+        if isinstance(name.handler, _Several):
+            if not name.handler.remove(handler):
+                name.handler = None
+        else:
+            need(name.handler == handler, "handler", handler, "one that is registered")
+            name.handler = None
+        self._list_readers()
+
+    def _list_readers(self):
+        # The names that may go the short way, see _serve(), in the order of their registration.
+        self._readers = None
+        for name in reversed(self._order):
+            if name.reads and name.handler is not None and name.size_field < 0:
+                name.next_reader = self._readers
+                self._readers = name
+
+    def announce(self, prefix, size_field):
+        """Lines of `prefix` announce raw bytes, in quotes, so many as field `size_field` says.
+
+        For good: an answer may come when its command has given up, and is no line even then.
+        """
+        need(
+            isinstance(size_field, int) and 0 <= size_field < 16, "size_field", size_field, "0..15"
+        )
+        self._announce(self._name(prefix), size_field, True)
+        self._list_readers()
+
+    def _announce(self, name, size_field, quoted):
+        if self._raw is None:
+            from .raw import Delivery
+
+            self._raw = Delivery(self)
+        self.line.announce(name, size_field, quoted)
+
+    def _name(self, prefix):
+        ok = isinstance(prefix, str) and len(prefix) > 2 and prefix.find(":") == len(prefix) - 1
+        need(ok and all(32 < ord(c) < 127 for c in prefix), "prefix", prefix, 'a name and ":"')
+        name = self.line.add(prefix.upper().encode())
+        if name not in self._order:
+            self._order.append(name)
+        need(not name.tag, "prefix", prefix, "one that is no final result code")
+        return name
+
+    def refuse(self, result):
+        """Raise PortError if a handler returned a coroutine: it was async, and nobody could tell."""
+        if hasattr(result, "send") and hasattr(result, "close"):
+            result.close()
+            raise PortError("handler must not be async")
+
+
+class _Several:
+    """Several handlers of one prefix, as one: each is called, whatever the others raise."""
+
+    def __init__(self, receiver, *first):
+        self._receiver = receiver
+        self._handlers = (first,)
+
+    def add(self, handler, reads):
+        self._handlers += ((handler, reads),)
+
+    def remove(self, handler):
+        # Returns how many are left.
+        left = tuple(pair for pair in self._handlers if pair[0] != handler)
+        need(len(left) < len(self._handlers), "handler", handler, "one that is registered")
+        self._handlers = left
+        return len(left)
+
+    def __call__(self, line):
+        for handler, reads in self._handlers:
+            try:
+                if reads or line.fields() or not line.bad:
+                    result = handler(line)
+                    if result is not None:
+                        self._receiver.refuse(result)
+            except Exception as e:
+                self._receiver.report(e)
