@@ -5,7 +5,7 @@ import select
 import time
 from micropython import const
 
-from .channel import check_stream
+from .stream import check_stream
 from .errors import PortError
 
 _SPURIOUS_MS = const(10)  # pause after a wake-up that brought nothing, so as not to spin

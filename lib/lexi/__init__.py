@@ -4,9 +4,10 @@ from . import codes
 from atport.channel import Channel
 from atport.clock import Clock
 from atport.errors import AtError, AtTimeout, CmeError, ModuleRebooted, PortError
+from .events import Events
 from .lwm2m import Lwm2m
 from .monitor import Monitor
-from .registry import Events, Registry
+from .registry import Registry
 
 __version__ = "0.1.0"
 

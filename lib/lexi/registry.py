@@ -5,7 +5,6 @@
 # nothing; a line that does not say what it should is counted, which leads to a poll (monitor.py).
 
 import time
-from array import array
 from micropython import const
 
 from atport.errors import check
@@ -14,6 +13,7 @@ from atport.line import BIG, INT, TEXT
 from . import codes
 from .codes import BOOTSTRAP, CLIENT, CONNECTION, INIT, NO_CODE, NOTIFICATION, REGISTRATION, TIMER
 from .codes import STATUS as _STATUS
+from .known import Cell, Notified, Server, Text
 
 _NONE = const(-1)
 _SHUT_DOWN = const(7)  # codes.CLIENT_STATUS
@@ -21,115 +21,11 @@ _WAIT_MS = const(3600000)  # a wait without a deadline of its own is taken up ag
 _MAX_ID = const(0xFFFF)
 
 
-class Server:
-    """A copy of what is known of one server, for applications and people.
-
-    code, name, status_class: of the registration (codes.py); since_s: when the code was first
-    seen. timer_s: seconds to the next update as last reported, at timer_at_s. connection:
-    0..3 (codes.CONNECTION_STATUS), at connection_at_s, with address ("host:port") and bytes
-    sent and received. Times are seconds of the clock; None where nothing was reported.
-    """
-
-    def __init__(self, cell):
-        self.id = cell.id
-        self.code = cell.code
-        self.name = codes.status_name(self.code)
-        self.status_class = codes.status_class(self.code)
-        self.since_s = cell.since_s
-        self.timer_s = _or_none(cell.timer_s)
-        self.timer_at_s = None if self.timer_s is None else cell.timer_at_s
-        self.connection = _or_none(cell.connection)
-        self.connection_at_s = None if self.connection is None else cell.connection_at_s
-        self.sent = _or_none(cell.sent)
-        self.received = _or_none(cell.received)
-        self.address = cell.address.text().decode() or None
-
-    def __repr__(self):
-        return "Server(%d, %d: %s)" % (self.id, self.code, self.name)
-
-
-class _Text:
-    # Text out of a line, of up to `room` bytes; more is cut off. It is taken over byte by byte, as
-    # nothing may be allocated then. settle() makes the exact copy later, in its quotes: with that a
-    # line is compared in one call.
-    def __init__(self, room):
-        self._bytes = bytearray(room)
-        self._used = 0
-        self.quoted = None  # b'"/3300/0/5700"'; None: not settled
-        self.size = 0  # of that
-
-    def is_at(self, buf, start, stop):
-        """Whether buf[start:stop] is this text."""
-        size = min(stop - start, len(self._bytes))
-        i = 0
-        while i < size and i < self._used and self._bytes[i] == buf[start + i]:
-            i += 1
-        return i == size == self._used
-
-    def take(self, buf, start, stop):
-        """Become buf[start:stop]."""
-        self._used = size = min(stop - start, len(self._bytes))
-        self.quoted = None
-        i = 0
-        while i < size:
-            self._bytes[i] = buf[start + i]
-            i += 1
-
-    def settle(self):
-        """Have `quoted`, unless there is no text."""
-        if self.quoted is None and self._used:
-            self.quoted = b'"' + self.text() + b'"'
-            self.size = len(self.quoted)
-
-    def text(self):
-        """Return it as bytes."""
-        return bytes(self._bytes[: self._used])
-
-
-class _Cell:
-    # What is known of one server. Ints, for the same reason; _NONE: nothing.
-    def __init__(self, address_size):
-        self.address = _Text(address_size)
-        self.id = 0
-        self.digits = None  # b",721,", as a line has it, once settled
-        self.skip = 0  # bytes from the event, of one digit, to what follows them
-        self.next = None
-        self.forget(0)
-
-    def forget(self, now_s):
-        """Nothing is known any more."""
-        self.address.take(b"", 0, 0)
-        self.code = NO_CODE
-        self.since_s = now_s
-        self.timer_s = _NONE
-        self.timer_at_s = 0
-        self.connection = _NONE
-        self.connection_at_s = 0
-        self.sent = _NONE
-        self.received = _NONE
-
-
-class _Notified:
-    # One URI and the notifications of it.
-    def __init__(self, uri_size, index):
-        self.uri = _Text(uri_size)
-        self.index = index
-        self.next = None
-        self.server = 0
-        self.watched = False  # it is the one of watch_uri()
-        self.count = 0
-        self.at_s = 0
-
-
 def wait_ms(timeout_s):
     """Return `timeout_s`, an int or float, in ms, or raise ValueError."""
     if not isinstance(timeout_s, (int, float)) or timeout_s < 0:
         raise ValueError("timeout_s: %r, expected 0 or more" % (timeout_s,))
     return int(timeout_s * 1000)
-
-
-def _or_none(value):
-    return None if value == _NONE else value
 
 
 class Registry:
@@ -152,10 +48,10 @@ class Registry:
         self._waiting = []  # signals of who waits for a registration
         self._watching = []  # and of who has to know when the registry was made to wake them
         self.on_restart = None  # called when the module restarted: the monitor's
-        self._cells = [_Cell(address_size) for _ in range(max_servers)]
+        self._cells = [Cell(address_size) for _ in range(max_servers)]
         self._cell_count = 0
         self._first = None  # of those in use, in the order in which they were heard of
-        self._uris = [_Notified(uri_size, i) for i in range(max_uris)]
+        self._uris = [Notified(uri_size, i) for i in range(max_uris)]
         self._uri_count = 0
         self._first_uri = None
         self._subscribers = ()
@@ -278,7 +174,7 @@ class Registry:
     def watch_uri(self, uri, fn):
         """Call fn() for every notification of one URI, also when the table of URIs is full."""
         text = uri.encode()
-        self._watched = _Text(len(text) + 1)  # so that a longer one is not cut to it
+        self._watched = Text(len(text) + 1)  # so that a longer one is not cut to it
         self._watched.take(text, 0, len(text))
         self._on_watched = fn
         for item in self._uris[: self._uri_count]:
@@ -396,11 +292,13 @@ class Registry:
         buf = line.buf
         text = cell.address
         at += 2
-        if text.quoted is not None and buf[at - 1] == 44 and buf[at - 2] in b"02":
-            if at + text.size == line.stop and buf.startswith(text.quoted, at):
-                self._connection(cell, buf[at - 2] - 48, _NONE, _NONE)
-                return
-        self._read(line)
+        if text.quoted is None or at + text.size != line.stop or buf[at - 2] not in b"02":
+            self._read(line)
+        elif buf[at - 1] != 44 or not buf.startswith(text.quoted, at):
+            self._read(line)
+        else:
+            at = buf[at - 2] - 48
+            self._connection(cell, at, _NONE, _NONE)
 
     def _read(self, line):
         # Any line, by its fields. The ints that lead it decide; behind them is a text, or nothing
@@ -564,48 +462,3 @@ class Registry:
             self.wake()
         if self._tell is not None:
             self._tell(event, server, value)
-
-
-class Events:
-    """Events as they come, for `async for event, server, value in Events(registry, runtime)`.
-
-    Holds `size` events; when full, the oldest is dropped and counted in `dropped`.
-    """
-
-    def __init__(self, registry, runtime, size=16):
-        check("size", size, 1, 1000)
-        self._registry = registry
-        self._items = array("i", bytes(12 * size))
-        self._size = size
-        self._first = 0
-        self._count = 0
-        self._ready = runtime.signal()
-        self.dropped = 0
-        registry.subscribe(self._put)
-
-    def close(self):
-        """Stop listening."""
-        self._registry.unsubscribe(self._put)
-
-    def _put(self, event, server, value):
-        if self._count == self._size:
-            self._first = (self._first + 1) % self._size
-            self._count -= 1
-            self.dropped += 1
-        at = (self._first + self._count) % self._size * 3
-        self._items[at] = event
-        self._items[at + 1] = server
-        self._items[at + 2] = value
-        self._count += 1
-        self._ready.set()
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        while not self._count:
-            await self._ready.wait_ms(_WAIT_MS)
-        at = self._first * 3
-        self._first = (self._first + 1) % self._size
-        self._count -= 1
-        return self._items[at], self._items[at + 1], self._items[at + 2]

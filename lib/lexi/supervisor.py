@@ -11,7 +11,7 @@ from micropython import const
 from . import codes, recovery
 from .codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
 from .codes import NOTIFICATION, REGISTRATION, TIMER
-from atport.channel import quoted
+from atport.text import quoted
 from atport.errors import AtTimeout, CmeError, PortError, check
 from .policy import DEFAULT, STEP_PINS, STEP_REGISTER, STEPS
 from .policy import CAP_S as _CAP_S

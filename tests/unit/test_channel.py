@@ -6,7 +6,7 @@ import unittest
 
 import harness
 from atport import blocking as at_blocking
-from atport import channel as at_channel
+from atport import stream as stream_module
 from harness import PORTS, AioPort, FakeRuntime, FakeStream
 from atport.errors import PortError
 from lexi import AtTimeout, Channel, Clock, blocking
@@ -661,14 +661,14 @@ class StreamTest(unittest.TestCase):
             def fileno(self):
                 return 77
 
-        real = at_channel._waits
+        real = stream_module._waits
         try:
             for waits in (True, False):
-                at_channel._waits = lambda fd, waits=waits: waits and fd == 77
+                stream_module._waits = lambda fd, waits=waits: waits and fd == 77
                 e = failure(Channel, Tty(), FakeRuntime(FakeStream()))
                 self.assertEqual(type(e) is ValueError and "VMIN" in str(e), waits)
         finally:
-            at_channel._waits = real
+            stream_module._waits = real
 
     def test_spurious_wake_ups(self):
         for make in PORTS:

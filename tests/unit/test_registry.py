@@ -6,7 +6,7 @@ import unittest
 import harness
 import transcripts
 from atport import blocking as at_blocking
-from atport import channel, clock, receiver
+from atport import channel, clock, raw, receiver, settle
 from lexi import AtTimeout, Clock, Events, Registry, blocking, codes, registry
 
 STATUS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 19)
@@ -820,7 +820,7 @@ class Time32:
 
 
 class YearsTest(unittest.TestCase):
-    MODULES = (at_blocking, blocking, channel, clock, receiver, registry)
+    MODULES = (at_blocking, blocking, channel, clock, raw, receiver, registry, settle)
 
     def setUp(self):
         for module in self.MODULES:

@@ -1,0 +1,113 @@
+# What the registry keeps: one Cell for each server, one Notified for each URI, made at the start.
+# A Server is a copy of a Cell for people.
+
+from micropython import const
+
+from . import codes
+from .codes import NO_CODE
+
+_NONE = const(-1)  # nothing is known; an int, so that nothing is allocated
+
+
+def _or_none(value):
+    return None if value == _NONE else value
+
+
+class Server:
+    """A copy of what is known of one server, for applications and people.
+
+    code, name, status_class: of the registration (codes.py); since_s: when the code was first
+    seen. timer_s: seconds to the next update as last reported, at timer_at_s. connection:
+    0..3 (codes.CONNECTION_STATUS), at connection_at_s, with address ("host:port") and bytes
+    sent and received. Times are seconds of the clock; None where nothing was reported.
+    """
+
+    def __init__(self, cell):
+        self.id = cell.id
+        self.code = cell.code
+        self.name = codes.status_name(self.code)
+        self.status_class = codes.status_class(self.code)
+        self.since_s = cell.since_s
+        self.timer_s = _or_none(cell.timer_s)
+        self.timer_at_s = None if self.timer_s is None else cell.timer_at_s
+        self.connection = _or_none(cell.connection)
+        self.connection_at_s = None if self.connection is None else cell.connection_at_s
+        self.sent = _or_none(cell.sent)
+        self.received = _or_none(cell.received)
+        self.address = cell.address.text().decode() or None
+
+    def __repr__(self):
+        return "Server(%d, %d: %s)" % (self.id, self.code, self.name)
+
+
+class Text:
+    # Text out of a line, of up to `room` bytes; more is cut off. It is taken over byte by byte, as
+    # nothing may be allocated then. settle() makes the exact copy later, in its quotes: with that a
+    # line is compared in one call.
+    def __init__(self, room):
+        self._bytes = bytearray(room)
+        self._used = 0
+        self.quoted = None  # b'"/3300/0/5700"'; None: not settled
+        self.size = 0  # of that
+
+    def is_at(self, buf, start, stop):
+        """Whether buf[start:stop] is this text."""
+        size = min(stop - start, len(self._bytes))
+        i = 0
+        while i < size and i < self._used and self._bytes[i] == buf[start + i]:
+            i += 1
+        return i == size == self._used
+
+    def take(self, buf, start, stop):
+        """Become buf[start:stop]."""
+        self._used = size = min(stop - start, len(self._bytes))
+        self.quoted = None
+        i = 0
+        while i < size:
+            self._bytes[i] = buf[start + i]
+            i += 1
+
+    def settle(self):
+        """Have `quoted`, unless there is no text."""
+        if self.quoted is None and self._used:
+            self.quoted = b'"' + self.text() + b'"'
+            self.size = len(self.quoted)
+
+    def text(self):
+        """Return it as bytes."""
+        return bytes(self._bytes[: self._used])
+
+
+class Cell:
+    # What is known of one server. Ints, for the same reason; _NONE: nothing.
+    def __init__(self, address_size):
+        self.address = Text(address_size)
+        self.id = 0
+        self.digits = None  # b",721,", as a line has it, once settled
+        self.skip = 0  # bytes from the event, of one digit, to what follows them
+        self.next = None
+        self.forget(0)
+
+    def forget(self, now_s):
+        """Nothing is known any more."""
+        self.address.take(b"", 0, 0)
+        self.code = NO_CODE
+        self.since_s = now_s
+        self.timer_s = _NONE
+        self.timer_at_s = 0
+        self.connection = _NONE
+        self.connection_at_s = 0
+        self.sent = _NONE
+        self.received = _NONE
+
+
+class Notified:
+    # One URI and the notifications of it.
+    def __init__(self, uri_size, index):
+        self.uri = Text(uri_size)
+        self.index = index
+        self.next = None
+        self.server = 0
+        self.watched = False  # it is the one of watch_uri()
+        self.count = 0
+        self.at_s = 0
