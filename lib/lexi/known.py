@@ -41,9 +41,9 @@ class Server:
 
 
 class Text:
-    # Text out of a line, of up to `room` bytes; more is cut off. It is taken over byte by byte, as
-    # nothing may be allocated then. settle() makes the exact copy later, in its quotes: with that a
-    # line is compared in one call.
+    # Text out of a line, of up to `room` bytes; more is cut off. It is kept in bytes that are there.
+    # settle() makes an exact copy in its quotes besides, with which a line is compared in one call:
+    # at first sight, or later if there is no memory then.
     def __init__(self, room):
         self._bytes = bytearray(room)
         self._used = 0
@@ -58,6 +58,12 @@ class Text:
             i += 1
         return i == size == self._used
 
+    def ends(self, line, at):
+        """Whether from buf[at] on the line is this text in its quotes, as far as it is settled."""
+        if self.quoted is None or at + self.size != line.stop:
+            return False
+        return line.buf.startswith(self.quoted, at)
+
     def take(self, buf, start, stop):
         """Become buf[start:stop]."""
         self._used = size = min(stop - start, len(self._bytes))
@@ -66,6 +72,10 @@ class Text:
         while i < size:
             self._bytes[i] = buf[start + i]
             i += 1
+        try:
+            self.settle()
+        except MemoryError:
+            pass  # Registry.settle() tries again
 
     def settle(self):
         """Have `quoted`, unless there is no text."""
@@ -87,6 +97,23 @@ class Cell:
         self.skip = 0  # bytes from the event, of one digit, to what follows them
         self.next = None
         self.forget(0)
+
+    def settle(self):
+        """Have `digits` and the exact address."""
+        if self.digits is None:
+            self.digits = b",%d," % self.id
+            self.skip = 1 + len(self.digits)
+        self.address.settle()
+
+    def name(self, server, now_s):
+        """Be that of a server heard of for the first time."""
+        self.id = server
+        self.digits = None
+        self.forget(now_s)
+        try:
+            self.settle()
+        except MemoryError:
+            pass  # as above
 
     def forget(self, now_s):
         """Nothing is known any more."""

@@ -1,7 +1,7 @@
 # What is known of every LwM2M server, fed by +ULWM2MSTAT URCs and by polls. No I/O.
 #
-# Everything sits in objects and tables made at the start, so an update allocates nothing. Times are
-# seconds of the channel's clock (`clock.s`). A code the manual does not list is reported and changes
+# Everything sits in objects made at the start, so an update allocates nothing; a server, URI or address
+# that is heard of for the first time takes some bytes if there are any (known.py). Times are seconds of the channel's clock (`clock.s`). A code the manual does not list is reported and changes
 # nothing; a line that does not say what it should is counted, which leads to a poll (monitor.py).
 
 import time
@@ -181,15 +181,12 @@ class Registry:
             item.watched = self._watched.is_at(item.uri.text(), 0, len(item.uri.text()))
 
     def settle(self):
-        """Make what comes next cheaper: exact copies of IDs and texts that were heard first.
+        """Make exact copies of what was heard for the first time when there was no memory for them.
 
-        Allocates, so it is called outside of the receive path; nothing is lost without it.
+        Nothing is lost without it, but such lines take longer.
         """
         for cell in self._cells[: self._cell_count]:
-            if cell.digits is None:
-                cell.digits = b",%d," % cell.id
-                cell.skip = 1 + len(cell.digits)
-            cell.address.settle()
+            cell.settle()
         for item in self._uris[: self._uri_count]:
             item.uri.settle()
 
@@ -269,13 +266,11 @@ class Registry:
 
     def _notified(self, line, server, at):
         # Event 3, the URI in its quotes at `at`.
-        buf = line.buf
         item = self._first_uri
         while item is not None:
-            if item.server == server and item.uri.quoted is not None:
-                if at + item.uri.size == line.stop and buf.startswith(item.uri.quoted, at):
-                    self._count_uri(item)
-                    return
+            if item.server == server and item.uri.ends(line, at):
+                self._count_uri(item)
+                return
             item = item.next
         self._read(line)
 
@@ -289,16 +284,14 @@ class Registry:
 
     def _created(self, line, cell, at):
         # Event 6, the connection status at `at`: created or restored, to the address that is known?
-        buf = line.buf
-        text = cell.address
+        status = line.buf[at] - 48
         at += 2
-        if text.quoted is None or at + text.size != line.stop or buf[at - 2] not in b"02":
+        if line.buf[at - 1] != 44 or (status != 0 and status != 2):
             self._read(line)
-        elif buf[at - 1] != 44 or not buf.startswith(text.quoted, at):
+        elif not cell.address.ends(line, at):
             self._read(line)
         else:
-            at = buf[at - 2] - 48
-            self._connection(cell, at, _NONE, _NONE)
+            self._connection(cell, status, _NONE, _NONE)
 
     def _read(self, line):
         # Any line, by its fields. The ints that lead it decide; behind them is a text, or nothing
@@ -452,9 +445,7 @@ class Registry:
             self.dropped += 1
             return None
         cell = self._cells[i]
-        cell.id = server
-        cell.digits = None
-        cell.forget(self._clock.s)
+        cell.name(server, self._clock.s)
         return cell
 
     def _notify(self, event, server, value):

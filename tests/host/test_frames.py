@@ -20,6 +20,7 @@ HOT = {
     "lib/atport/clock.py": "ms",
     "lib/lexi/registry.py": """_stat _update _notified _count_uri _created _connection
         _notify""",
+    "lib/lexi/known.py": "ends",
     "lib/lexi/supervisor.py": "_event _cereg",
     "lib/lexi/recovery.py": "see see_timer _see _enter _legal _verdict",
 }
