@@ -42,13 +42,13 @@ class Server:
 
 class Text:
     # Text out of a line, of up to `room` bytes; more is cut off. It is kept in bytes that are there.
-    # settle() makes an exact copy in its quotes besides, with which a line is compared in one call:
-    # at first sight, or later if there is no memory then.
+    # settle() makes an exact copy besides, in its quotes, with which a line is compared in one call:
+    # when the text is a new one, or later if there is no memory then.
     def __init__(self, room):
         self._bytes = bytearray(room)
         self._used = 0
-        self.quoted = None  # b'"/3300/0/5700"'; None: not settled
-        self.size = 0  # of that
+        self._quoted = None  # b'"/3300/0/5700"': of the last text that was settled
+        self._size = 0  # of that; 0 while it is not this text
 
     def is_at(self, buf, start, stop):
         """Whether buf[start:stop] is this text."""
@@ -60,15 +60,13 @@ class Text:
 
     def ends(self, line, at):
         """Whether from buf[at] on the line is this text in its quotes, as far as it is settled."""
-        if self.quoted is None or at + self.size != line.stop:
-            return False
-        return line.buf.startswith(self.quoted, at)
+        size = self._size
+        return size > 0 and at + size == line.stop and line.buf.startswith(self._quoted, at)
 
     def take(self, buf, start, stop):
         """Become buf[start:stop]."""
         self._used = size = min(stop - start, len(self._bytes))
-        self.quoted = None
-        i = 0
+        self._size = i = 0
         while i < size:
             self._bytes[i] = buf[start + i]
             i += 1
@@ -78,10 +76,18 @@ class Text:
             pass  # Registry.settle() tries again
 
     def settle(self):
-        """Have `quoted`, unless there is no text."""
-        if self.quoted is None and self._used:
-            self.quoted = b'"' + self.text() + b'"'
-            self.size = len(self.quoted)
+        """Have the exact copy, unless there is no text."""
+        if self._used and self._size == 0:
+            if self._quoted is None or not self._is_quoted():
+                self._quoted = b'"%s"' % self.text()
+            self._size = len(self._quoted)
+
+    def _is_quoted(self):
+        return self.is_at(self._quoted, 1, len(self._quoted) - 1)
+
+    def clear(self):
+        """Be no text; the same one may come again."""
+        self._used = self._size = 0
 
     def text(self):
         """Return it as bytes."""
@@ -117,7 +123,7 @@ class Cell:
 
     def forget(self, now_s):
         """Nothing is known any more."""
-        self.address.take(b"", 0, 0)
+        self.address.clear()
         self.code = NO_CODE
         self.since_s = now_s
         self.timer_s = _NONE

@@ -1,7 +1,8 @@
 # What is known of every LwM2M server, fed by +ULWM2MSTAT URCs and by polls. No I/O.
 #
-# Everything sits in objects made at the start, so an update allocates nothing; a server, URI or address
-# that is heard of for the first time takes some bytes if there are any (known.py). Times are seconds of the channel's clock (`clock.s`). A code the manual does not list is reported and changes
+# Everything sits in objects made at the start, so an update allocates nothing; a server, URI or
+# address that is heard of for the first time takes some bytes if there are any (known.py). Times are
+# seconds of the channel's clock (`clock.s`). A code the manual does not list is reported and changes
 # nothing; a line that does not say what it should is counted, which leads to a poll (monitor.py).
 
 import time
@@ -235,7 +236,10 @@ class Registry:
         event = buf[at] - 48
         at += cell.skip
         if event == REGISTRATION or event == TIMER or event == BOOTSTRAP:
-            at = buf[at] - 48 if at + 1 == line.stop else self._number(at)
+            if at + 1 == line.stop and 47 < buf[at] < 58:
+                at = buf[at] - 48
+            else:
+                at = self._number(at)
             if at == cell.code and event != TIMER:
                 if self._tell is not None:
                     self._tell(event, cell.id, at)

@@ -270,13 +270,14 @@ class NoAllocationTest(unittest.TestCase):
                 feed(lines[i % len(lines)])
                 i += 1
 
+        run(len(lines))  # servers and texts that are heard of for the first time take some bytes
         gc.collect()
         before = gc.mem_alloc()
         run(10000)
         after = gc.mem_alloc()
         self.assertEqual(after, before)
         self.check_counters(lexi, "run")
-        self.assertEqual(lexi.channel.lines, 10000)
+        self.assertEqual(lexi.channel.lines, 10000 + len(lines))
         self.assertTrue(counter.count > 6000, counter.count)
 
 
