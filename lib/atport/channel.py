@@ -32,7 +32,8 @@ class Channel(Settler):
     ring_size, chunk_size, line_size: buffers in bytes. The ring holds one chunk and the line that
         is being read; what comes while a handler runs waits in the UART's own buffer.
     rxbuf: size of that buffer in bytes, if the stream has any(). A full one has lost bytes
-        behind those it holds: that is counted, and no line is read across the place. 0: unknown.
+        behind those it holds: that is counted, and no line is read across the place. None: 256,
+        as MicroPython has it; 0: it is never full.
     loss_mark: bytes in it from which on it counts as full; None: rxbuf - 128 on an ESP32,
         rxbuf - 1 elsewhere.
     flow: RTS and CTS are wired and used: the module waits while the MCU does not read, so that
@@ -50,7 +51,7 @@ class Channel(Settler):
         ring_size=1024,
         chunk_size=64,
         line_size=512,
-        rxbuf=0,
+        rxbuf=None,
         loss_mark=None,
         flow=False,
     ):

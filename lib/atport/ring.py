@@ -16,6 +16,8 @@ _BLOCK_BITS = const(6)
 _BLOCK_FORMAT = "64s"
 _MASK = const(0x3FFFFFFF)  # counters wrap before they become big ints
 
+_RXBUF = const(256)  # of machine.UART on RP2040 and ESP32, if nobody asks for another
+
 # The IDF driver of an ESP32 takes chunks of up to 120 bytes as a whole, and loses bytes when its
 # buffer has no room for one. The other ports fill theirs to the last byte or the last but one.
 _UNUSED = const(128) if sys.platform == "esp32" else const(1)
@@ -26,16 +28,19 @@ class Ring:
 
     stream: has readinto(buf, n), and any() if it is a UART; see check_stream().
     chunk_size: bytes taken at a time, at most.
-    rxbuf: size in bytes of the UART's own buffer; 0: unknown. loss_mark: so many bytes waiting in
-        it say that behind them some were lost; None: what fits the port.
+    rxbuf: size in bytes of the UART's own buffer; None: MicroPython's default, if the stream has
+        any(); 0: it is never full. loss_mark: so many bytes waiting in it say that behind them
+        some were lost; None: what fits the port.
     Raises ValueError for sizes that cannot be.
     """
 
-    def __init__(self, stream, ring_size=1024, chunk_size=64, rxbuf=0, loss_mark=None):
+    def __init__(self, stream, ring_size=1024, chunk_size=64, rxbuf=None, loss_mark=None):
         check("ring_size", ring_size, 64, 1 << 20)
         check("chunk_size", chunk_size, 1, ring_size - 1)
-        check("rxbuf", rxbuf, 0, 1 << 20)
         counts = hasattr(stream, "any")
+        if rxbuf is None:
+            rxbuf = _RXBUF if counts else 0
+        check("rxbuf", rxbuf, 0, 1 << 20)
         if rxbuf and not counts:
             raise ValueError("rxbuf: %r, expected 0 for a stream without any()" % rxbuf)
         if loss_mark is None:
