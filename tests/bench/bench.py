@@ -13,16 +13,22 @@ import budgets
 import runners
 import unixport
 from budgets import EVENTS, KINDS
-from pico import BoardError
+from pico import BoardError, compile_files, library_files
+from pico.images import read_bootrom, read_firmware
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn
+from rich.table import Table
+from rich.text import Text
 
 OUT = unixport.ROOT / "build" / "bench.json"
 LEXI_STEPS = 5  # of startup.py, up to Lexi()
 STEPS = 7  # up to Supervisor()
 TAKEN = 60_000
 ONS = 16  # in the last step
+WIDTH = 180  # of what is no terminal
 
 NO_FIRMWARE = "needs FIRMWARE= and BOOTROM="
-NO_FROZEN = "needs FIRMWARE=, BOOTROM= and FROZEN="
+NO_FROZEN = "needs FROZEN= and BOOTROM="
 
 
 # Each of these returns {key: (value, note)} of rows in budgets.py; value None: failed, see note.
@@ -30,21 +36,18 @@ NO_FROZEN = "needs FIRMWARE=, BOOTROM= and FROZEN="
 
 def speed(result, stream):
     ours = {name: result[name] for name in EVENTS}
-    values = {
-        "heap_per_urc": (
-            max(sides["ours"]["heap"] for sides in result.values()),
-            f"of {len(result)} events; asyncio's own for a wake-up: "
-            f"{min(sides['aio']['heap'] for sides in ours.values())} B",
-        )
-    }
+    most = max(sides["ours"]["heap"] for sides in result.values())
+    wake_up = min(sides["aio"]["heap"] for sides in ours.values())
+    note = f"of {len(result)} events; asyncio's own for a wake-up: {wake_up} B"
+    values = {"heap_per_urc": (most, note)}
     for name, sides in ours.items():
         us = {side: turns["us"] for side, turns in sides.items()}
-        values[name] = (
-            us["ours"] / us["naive"],
+        note = (
             f"{us['ours']} us; naive {us['naive']} from the {stream}, {us['memory']} from memory, "
-            f"{us['beside']} with the library loaded; "
-            f"asyncio's turn {us['aio']}, its readline alone {us['readline']}",
         )
+        note += f"{us['beside']} with the library loaded; "
+        note += f"asyncio's turn {us['aio']}, its readline alone {us['readline']}"
+        values[name] = (us["ours"] / us["naive"], note)
     values["mean"] = (mean(values[name][0] for name in EVENTS), "")
     turns = [sides["aio"]["us"] / sides["readline"]["us"] for sides in ours.values()]
     values["asyncio"] = (mean(turns), "")
@@ -60,6 +63,16 @@ def heap(kind, steps):
         f"heap_all {kind}": (sum(sizes[:STEPS]) / 1000, ""),
         "on_bytes": (sizes[STEPS] / ONS, f"mean of {ONS}"),
     }
+
+
+def sizes():
+    """Of the .mpy files of the library."""
+    values = {"all": 0}
+    for name, data in compile_files(library_files()).items():
+        package = name.split("/")[1]
+        values[package] = values.get(package, 0) + len(data) / 1000
+        values["all"] += len(data) / 1000
+    return {key: (size, "") for key, size in values.items()}
 
 
 def wasm():
@@ -101,7 +114,9 @@ def flash(key, run):
     result, stats, _ = run
     lost = result["sent"] - result["arrived"]
     unseen = 0 if result["gap"] else lost
-    note = f"{lost} of {result['sent']} lost, {stats.overruns} bytes; {result['records']} records, "
+    note = (
+        f"{lost} of {result['sent']} lost, {stats.overruns} bytes; {result['records']} records, "
+    )
     note += f"{stats.erased_sectors} sectors erased; {result['lost']} gaps noticed"
     return {key: (lost if key == "flash_flow" else unseen, note)}
 
@@ -119,9 +134,7 @@ def pico(board, pool):
         "heap_per_urc": run(lambda run: speed(run[0], "UART"), "speed"),
         "startup_ms source": run(lambda run: startup("source", run), "startup", "source"),
         "startup_ms mpy": run(lambda run: startup("mpy", run), "startup"),
-        "taken": run(
-            lambda run: {"taken": (run[2] / 1000, "")}, "startup", "source", taken=TAKEN
-        ),
+        "taken": run(lambda run: {"taken": (run[2] / 1000, "")}, "startup", "source", taken=TAKEN),
         "longest_ms": run(longest, "longest"),
         "due_ms": run(idle, "idle"),
         "burst": run(burst, "burst"),
@@ -153,11 +166,11 @@ def frozen(board):
 # The table
 
 
-def entries(rows, values, why="not measured", judged=None):
+def entries(rows, values, why=None, judged=None):
     """Return the rows as dicts, with their verdicts. judged: rows that have limits; None: all."""
     made = []
     for key, row in rows.items():
-        value, note = values.get(key, (None, f"skipped: {why}"))
+        value, note = values.get(key, (None, f"skipped: {why}" if why else "not known"))
         limits = judged is None or key in judged
         must, aim = (row.must, row.aim) if limits else (None, None)
         verdict = ""
@@ -181,25 +194,47 @@ def entries(rows, values, why="not measured", judged=None):
     return made
 
 
-def text(entry):
-    """One line of the table."""
+def table(sections):
+    """All of it as one table for a terminal; sections: {title: entries}."""
 
     def number(value):
         return "" if value is None else f"{value:.4g}"
 
-    aim = number(entry["aim"]) and f"{number(entry['aim'])} {'yes' if entry['aim_reached'] else 'no'}"
-    line = f"{entry['what']:<58} {number(entry['value']) or '-':>7} {entry['unit']:<5}"
-    line += f" {number(entry['must']):>5} {entry['verdict']:<4} {aim:<9} {entry['note']}"
-    return line.rstrip()
+    drawn = Table(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    for name in ("", "measured", "", "must", "", "aim", ""):
+        justify = "right" if name else "left"
+        drawn.add_column(name, justify=justify, no_wrap=True)
+    drawn.add_column("", overflow="fold")
+    for title, made in sections.items():
+        drawn.add_row()
+        drawn.add_row(Text(title, "bold"))
+        for entry in made:
+            drawn.add_row(
+                f"  {entry['what']}",
+                number(entry["value"]) or "-",
+                entry["unit"],
+                number(entry["must"]),
+                entry["verdict"],
+                number(entry["aim"]),
+                {None: "", True: "yes", False: "no"}[entry["aim_reached"]],
+                Text(entry["note"], "dim"),
+            )
+    return drawn
 
 
-def tables(firmware, bootrom, frozen_firmware, rounds):
-    """Measure; yields (title, entries) as they are known."""
+def measure(firmware, bootrom, frozen_firmware, rounds):
+    """Yields (title of a section, entries) as they are known."""
     port = unixport.find()
+    if bootrom:
+        read_bootrom(bootrom)  # a wrong file is told before anything is measured
+        for path in filter(None, (firmware, frozen_firmware)):
+            read_firmware(path)
     values = speed(runners.on_unix(port, "speed", rounds=rounds), "socket")
-    yield f"unix port, MicroPython {port.version}, on this machine", entries(
-        budgets.SPEED, values, judged=("heap_per_urc",)
+    yield (
+        f"unix port, MicroPython {port.version}, on this machine",
+        entries(budgets.SPEED, values, judged=("heap_per_urc",)),
     )
+    yield "sizes of .mpy", entries(budgets.SIZES, sizes())
     why = runners.why_no_wasm()
     yield "WebAssembly port, 32 bit", entries(budgets.HEAP, {} if why else wasm(), why)
     why = None if firmware and bootrom else NO_FIRMWARE
@@ -207,8 +242,9 @@ def tables(firmware, bootrom, frozen_firmware, rounds):
     if not why:
         with ThreadPoolExecutor(2) as pool:
             values = pico(runners.Pico(firmware, bootrom), pool)
-    yield "virtual Pico, 125 MHz; .mpy where nothing else is said", entries(
-        budgets.PICO, values, why
+    yield (
+        "virtual Pico, 125 MHz; .mpy where nothing else is said",
+        entries(budgets.PICO, values, why),
     )
     why = None if frozen_firmware and bootrom else NO_FROZEN
     values = {} if why else frozen(runners.Pico(frozen_firmware, bootrom))
@@ -223,16 +259,18 @@ def main():
     add("--frozen", metavar="FILE", help="the same firmware with the project frozen")
     add("--rounds", metavar="N", type=int, default=30, help="of each time on the unix port")
     arguments = parser.parse_args()
-    measured = {}
-    head = f"{'':<58} {'':>7} {'':<5} {'must':>5} {'':<4} aim"
-    for title, made in tables(
-        arguments.firmware, arguments.bootrom, arguments.frozen, arguments.rounds
-    ):
-        measured[title] = made
-        print(title + head[len(title) :], *map(text, made), "", sep="\n", flush=True)
+    sections = {}
+    with Progress(SpinnerColumn(), "{task.description}", transient=True) as progress:
+        task = progress.add_task("measuring", total=None)
+        for title, made in measure(
+            arguments.firmware, arguments.bootrom, arguments.frozen, arguments.rounds
+        ):
+            sections[title] = made
+            progress.update(task, description=f"measured: {title}")
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table(sections))
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(measured, indent=1) + "\n")
-    print(f"written to {OUT.relative_to(unixport.ROOT)}")
+    OUT.write_text(json.dumps(sections, indent=1) + "\n")
+    print(f"\nwritten to {OUT.relative_to(unixport.ROOT)}")
 
 
 if __name__ == "__main__":

@@ -69,6 +69,11 @@ PICO = {
     "node_s source": Row("node until registered, source", "s"),
     "node_s mpy": Row("node until registered, .mpy", "s"),
 }
+SIZES = {
+    "atport": Row("lib/atport", "kB"),
+    "lexi": Row("lib/lexi", "kB"),
+    "all": Row("all of lib", "kB"),
+}
 FROZEN = {
     "heap": Row("heap of the node, registered", "kB", 30, 24),
     "largest": Row("largest free block then", "kB"),

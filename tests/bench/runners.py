@@ -113,7 +113,9 @@ class Pico:
         """Run the node of boards/RPI_PICO; returns (seconds until it is registered, its Heap)."""
         pins, uart = wiring()
         files = project_files(kind)
-        with Board(*self._files, files, Module(Config()), pins=pins, uart=uart, probe=True) as board:
+        with Board(
+            *self._files, files, Module(Config()), pins=pins, uart=uart, probe=True
+        ) as board:
             if board.run_until(_REGISTERED, _LIMIT_S)[0] == _PROMPT:
                 raise BoardError(_error(board))
             at_s = board.now_s

@@ -32,7 +32,7 @@ async def main(count):
     node = asyncio.create_task(supervisor.run())
     await port.ready(supervisor)
     counter = Counter()
-    asyncio.create_task(counter.run())
+    other = asyncio.create_task(counter.run())
     alone = await counter.per_s(_ALONE_MS)
     urcs, received = channel.urcs, channel.received
     port.push(events.MIX, count // events.IN_MIX)
@@ -41,6 +41,7 @@ async def main(count):
     size = len(events.MIX) * count // events.IN_MIX
     kept = await counter.per_s(int(size * port.BYTE_MS) - 20)
     await asyncio.sleep_ms(_END_MS)
+    other.cancel()
     node.cancel()
     port.tell({"sent": count, "arrived": channel.urcs - urcs, "kept": kept / alone})
 

@@ -8,7 +8,7 @@ import port
 
 _EACH_MS = 80
 _RECORDS = 16
-_END_MS = 1500
+_END_MS = 500
 
 
 async def main(count, flow):

@@ -98,6 +98,8 @@ async def ready(supervisor):
     """Wait until all is well; on the unix port nobody answers."""
     import asyncio
 
-    while UART and not supervisor.registered(SERVER):
-        await asyncio.sleep(1)
-    await asyncio.sleep(_SETTLED_S if UART else 0)
+    if UART:
+        async for _ in supervisor.events():
+            if supervisor.registered(SERVER):
+                break
+        await asyncio.sleep(_SETTLED_S)

@@ -12,22 +12,23 @@ import port
 
 _ONS = 16
 
+_ASYNCIO = """
+import asyncio
+for name in ("Lock", "StreamReader", "wait_for_ms"):
+    getattr(asyncio, name, None)
+"""
+_SUPERVISOR = """
+supervisor = lexi.supervisor.Supervisor(node, servers=(721,), store=port.Idle(), random=first)
+"""
+
 STEPS = (
-    (
-        "import asyncio",
-        "import asyncio\n"
-        "for name in ('Lock', 'StreamReader', 'wait_for_ms'): getattr(asyncio, name, None)",
-    ),
+    ("import asyncio", _ASYNCIO),
     ("import atport", "import atport.channel, atport.aio"),
     ("import lexi", "import lexi"),
     ("UART()", "stream = open_stream()"),
     ("Lexi()", "node = lexi.Lexi(stream, rxbuf=1024)"),
     ("import supervisor", "import lexi.supervisor"),
-    (
-        "Supervisor()",
-        "supervisor = lexi.supervisor.Supervisor("
-        "node, servers=(721,), store=port.Idle(), random=first)",
-    ),
+    ("Supervisor()", _SUPERVISOR),
     ("%d x on()" % _ONS, "for name in names: node.channel.on(name, print)"),
 )
 
