@@ -25,6 +25,7 @@ LEXI_STEPS = 5  # of startup.py, up to Lexi()
 STEPS = 7  # up to Supervisor()
 TAKEN = 60_000
 ONS = 16  # in the last step
+UNIX_RUNS = 5
 WIDTH = 180  # of what is no terminal
 
 NO_FIRMWARE = "needs FIRMWARE= and BOOTROM="
@@ -32,6 +33,16 @@ NO_FROZEN = "needs FROZEN= and BOOTROM="
 
 
 # Each of these returns {key: (value, note)} of rows in budgets.py; value None: failed, see note.
+
+
+def best(results):
+    """Of several runs of speed.py on a machine that does other things too: the best of each."""
+    first = results[0]
+    for name, sides in first.items():
+        for side, turns in sides.items():
+            turns["us"] = min(result[name][side]["us"] for result in results)
+            turns["heap"] = max(result[name][side]["heap"] for result in results)
+    return first
 
 
 def speed(result, stream):
@@ -229,7 +240,8 @@ def measure(firmware, bootrom, frozen_firmware, rounds):
         read_bootrom(bootrom)  # a wrong file is told before anything is measured
         for path in filter(None, (firmware, frozen_firmware)):
             read_firmware(path)
-    values = speed(runners.on_unix(port, "speed", rounds=rounds), "socket")
+    results = [runners.on_unix(port, "speed", rounds=rounds) for _ in range(UNIX_RUNS)]
+    values = speed(best(results), "socket")
     yield (
         f"unix port, MicroPython {port.version}, on this machine",
         entries(budgets.SPEED, values, judged=("heap_per_urc",)),

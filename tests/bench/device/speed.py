@@ -48,11 +48,10 @@ def run(rounds=6):
     gc.enable()
     lexi, _ = port.make(stream)
     channel = lexi.channel
+    pump = channel.pump
 
     def ours(_):
-        before = channel.urcs + channel.unknown
-        while channel.urcs + channel.unknown == before:
-            channel.pump()
+        pump()
 
     gc.disable()
     for name, lines in events.TIMED + events.OTHERS:
@@ -61,7 +60,10 @@ def run(rounds=6):
         lexi.registry.settle()
         gc.collect()
         sides = result[name]
+        before = channel.urcs + channel.unknown
         sides["ours"], sides["beside"] = in_turns(lines, rounds, (arrive, ours), (arrive, naive))
+        if channel.urcs + channel.unknown - before != rounds:
+            raise RuntimeError("%s: not served by one pump()" % name)
     for name, lines in events.TIMED:
         for line in lines * 2:  # a restart was among the others
             channel.feed(line)
