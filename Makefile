@@ -4,6 +4,7 @@
 #   make test ARGS="-k ring -v"               arguments for what the target runs
 #   make pico FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin [FILES=source|mpy|none] [SCENARIO=file]
 #             [SECONDS=900] [UNTIL="registered 721"]     see tools/pico/README.md
+#   make bench [FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin [FROZEN=frozen.uf2]]
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
@@ -39,9 +40,10 @@ test-all: ## run the tests that take longer
 soak: setup ## run the ladder through random worlds for DAYS=200000 simulated days
 	@$(VENV_PYTHON) tests/soak/soak.py $(ARGS)
 
-bench: ## measure against the performance contract
+bench: ## measure time and heap against their budgets, on a virtual Pico too: FIRMWARE=... BOOTROM=...
 	@$(PYTHON) tools/setup_env.py --npm
-	@$(VENV_PYTHON) tests/bench/bench.py $(ARGS)
+	@$(VENV_PYTHON) tests/bench/bench.py --firmware '$(FIRMWARE)' --bootrom '$(BOOTROM)' \
+		--frozen '$(FROZEN)' $(ARGS)
 
 lint: setup ## check style only
 	@$(VENV_PYTHON) -m ruff check --quiet .

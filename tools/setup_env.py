@@ -5,8 +5,8 @@ requirements, this file, the Python or the place of the tree have changed; else 
 
     python3 tools/setup_env.py         all but the npm packages
     python3 tools/setup_env.py --npm   and those too, if npm is there: MicroPython's WebAssembly
-                                       port (32-bit heap sizes) and an emulated RP2040 for the
-                                       bench, a LwM2M server for the tests
+                                       port (32-bit heap sizes), an emulated RP2040 for the virtual
+                                       Pico, a LwM2M server for the tests
 """
 
 import hashlib

@@ -1,15 +1,14 @@
-// Heap taken by the core on a 32-bit MicroPython, the WebAssembly port.
+// Heap of the steps of device/startup.py on a 32-bit MicroPython, the WebAssembly port.
 //
-//   node heap.mjs PORT.mjs FOLDER CODE...
+//   node heap.mjs PORT.mjs FOLDER
 //
-// FOLDER holds the .mpy files of `lexi`; each CODE is run and prints nothing. Prints as JSON the
-// bytes that each added to the heap. Every measurement is a call of its own: this port collects
-// garbage only between calls.
+// FOLDER is what the board has. Prints as JSON [[step, bytes of heap], ...]. Every step is a call
+// of its own: this port collects garbage only between calls.
 
 import fs from "fs";
 import path from "path";
 
-const [portPath, folder, ...snippets] = process.argv.slice(2);
+const [portPath, folder] = process.argv.slice(2);
 const { loadMicroPython } = await import(path.resolve(portPath));
 
 let printed = "";
@@ -17,10 +16,14 @@ const port = await loadMicroPython({
     heapsize: 1024 * 1024,
     stdout: (text) => { printed = text; },
 });
-port.FS.mkdir("/lib");
-port.FS.mkdir("/lib/lexi");
-for (const name of fs.readdirSync(folder)) {
-    port.FS.writeFile("/lib/lexi/" + name, fs.readFileSync(path.join(folder, name)));
+
+function copy(from, to) {
+    port.FS.mkdir(to);
+    for (const entry of fs.readdirSync(from, { withFileTypes: true })) {
+        const [source, target] = [`${from}/${entry.name}`, `${to}/${entry.name}`];
+        if (entry.isDirectory()) copy(source, target);
+        else port.FS.writeFile(target, fs.readFileSync(source));
+    }
 }
 
 function allocated() {
@@ -32,20 +35,22 @@ function allocated() {
     return parseInt(printed);
 }
 
-port.runPython("import array, asyncio, gc, io, micropython, select, sys, time");
-port.runPython("sys.path.append('/lib')");
-allocated();
-const taken = [];
-let before = allocated();
-for (const code of snippets) {
-    try {
-        port.runPython(code);
-    } catch (error) {
-        console.error(error.message);  // the stack would print the whole port
-        process.exit(1);
+try {
+    copy(folder, "/board");
+    port.runPython("import gc, sys\nsys.path[:] = ['/board', '/board/lib', '.frozen']");
+    port.runPython("import startup\nprint('|'.join(name for name, _ in startup.STEPS))");
+    const names = printed.trim().split("|");
+    allocated();
+    const taken = [];
+    let before = allocated();
+    for (const [i, name] of names.entries()) {
+        port.runPython(`startup.do(${i})`);
+        const after = allocated();
+        taken.push([name, after - before]);
+        before = after;
     }
-    const after = allocated();
-    taken.push(after - before);
-    before = after;
+    console.log(JSON.stringify(taken));
+} catch (error) {
+    console.error(error.message);  // the stack would print the whole port
+    process.exit(1);
 }
-console.log(JSON.stringify(taken));
