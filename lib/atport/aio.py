@@ -4,7 +4,7 @@ import asyncio
 from micropython import const
 
 _SPURIOUS_MS = const(10)  # pause after a wake-up that brought nothing, so as not to spin
-_LINE_MS = const(5)  # at 115200 so long are 58 bytes
+_LINE_MS = const(6)  # at 115200 so long are 69 bytes
 
 
 class Signal:
@@ -59,7 +59,8 @@ class Runtime:
                     await asyncio.sleep_ms(self._line_ms)
                 if not pump():
                     await asyncio.sleep_ms(_SPURIOUS_MS)
-                while pump():
+                while channel.left:
                     await asyncio.sleep_ms(0)
+                    pump()
         finally:
             self.reading = False

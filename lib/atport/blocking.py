@@ -9,7 +9,7 @@ from .stream import check_stream
 from .errors import PortError
 
 _SPURIOUS_MS = const(10)  # pause after a wake-up that brought nothing, so as not to spin
-_LINE_MS = const(5)  # at 115200 so long are 58 bytes
+_LINE_MS = const(6)  # at 115200 so long are 69 bytes
 _PUMPS = const(32)  # chunks served in one turn, at most
 
 

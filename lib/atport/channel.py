@@ -49,7 +49,7 @@ class Channel(Settler):
         runtime,
         clock=None,
         ring_size=1024,
-        chunk_size=64,
+        chunk_size=128,
         line_size=512,
         rxbuf=None,
         loss_mark=None,

@@ -12,7 +12,7 @@ class Handlers:
     def __init__(self, line):
         self.line = line
         self._raw = None  # a Delivery, once raw bytes were announced
-        self._order = []  # Names in the order of their registration
+        self._order = []  # Names with a handler that reads, in the order of their registration
         self._readers = None  # the first Name that may go the short way, see Receiver._serve()
 
     def on(self, prefix, handler, *, reads=False, size_field=None, into=None):
@@ -34,14 +34,15 @@ class Handlers:
             self.announce(prefix, size_field)
             name.into = into
         if name.handler is None:
-            name.reads = reads
             name.handler = handler
         else:
             if not isinstance(name.handler, _Several):
                 name.handler = _Several(self, name.handler, name.reads)
             name.handler.add(handler, reads)
-            name.reads = True
-        self._list_readers()
+            reads = True
+        if reads or name.reads:
+            name.reads = reads
+            self._list_readers(name)
 
     def off(self, prefix, handler):
         """Call `handler` no more. Raises ValueError if it was not registered."""
@@ -52,10 +53,13 @@ class Handlers:
         else:
             need(name.handler == handler, "handler", handler, "one that is registered")
             name.handler = None
-        self._list_readers()
+        if name.reads:
+            self._list_readers(name)
 
-    def _list_readers(self):
+    def _list_readers(self, new):
         # The names that may go the short way, see _serve(), in the order of their registration.
+        if new not in self._order:
+            self._order.append(new)
         self._readers = None
         for name in reversed(self._order):
             if name.reads and name.handler is not None and name.size_field < 0:
@@ -70,8 +74,10 @@ class Handlers:
         need(
             isinstance(size_field, int) and 0 <= size_field < 16, "size_field", size_field, "0..15"
         )
-        self._announce(self._name(prefix), size_field, True)
-        self._list_readers()
+        name = self._name(prefix)
+        self._announce(name, size_field, True)
+        if name.reads:
+            self._list_readers(name)
 
     def _announce(self, name, size_field, quoted):
         if self._raw is None:
@@ -81,11 +87,11 @@ class Handlers:
         self.line.announce(name, size_field, quoted)
 
     def _name(self, prefix):
-        ok = isinstance(prefix, str) and len(prefix) > 2 and prefix.find(":") == len(prefix) - 1
-        need(ok and all(32 < ord(c) < 127 for c in prefix), "prefix", prefix, 'a name and ":"')
-        name = self.line.add(prefix.upper().encode())
-        if name not in self._order:
-            self._order.append(name)
+        # The Name of a prefix, or ValueError.
+        text = prefix.upper().encode() if isinstance(prefix, str) else b""
+        ok = len(text) > 2 and text.find(b":") == len(text) - 1
+        need(ok and min(text) > 32 and max(text) < 127, "prefix", prefix, 'a name and ":"')
+        name = self.line.add(text)
         need(not name.tag, "prefix", prefix, "one that is no final result code")
         return name
 

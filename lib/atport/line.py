@@ -9,6 +9,9 @@ from micropython import const
 _FIELDS = const(16)  # so many fields of a line are kept
 _BIG = const(0x3FFFFFFF)  # what a small int of a 32-bit port holds; a larger number is cut to it
 _DIGITS = const(9)  # so many digits always fit
+_CHECKED = const(
+    160
+)  # so many bytes of a text are looked at for noise: each costs 16 us on a Pico
 
 # Kinds of a field: bits in Line.kind(i). INT | TEXT is a quoted number, BIG one that was cut.
 EMPTY = 0
@@ -39,7 +42,7 @@ class Line:
         self.count = -1  # fields; -1: not read yet
 
     def __len__(self):
-        """Number of fields; values and texts are kept of the first 16."""
+        """Number of fields. The first 16 are read, of the others only the commas are counted."""
         return self.fields()
 
     def kind(self, i):
@@ -101,9 +104,12 @@ class Line:
             i = 0
             at = self.at
             stop = self.stop
-            while at <= stop:
+            while at <= stop and i < _FIELDS:
                 at = self._field(at, i)
                 i += 1
+            if at <= stop:  # the others are only counted
+                self._check(at, stop)
+                i += 1 + self.buf.count(b",", at, stop)
             if self.bad or (i == 1 and self.kinds[0] == EMPTY):
                 i = 0
             self.count = i
@@ -123,7 +129,7 @@ class Line:
             value = value * 10 + c - 48
             at += 1
             c = buf[at]
-        if at == start or i >= _FIELDS or (c != 44 and at != self.stop):
+        if at == start or (c != 44 and at != self.stop):
             return self._other_field(start, i)
         self.ints[i] = value
         self.kinds[i] = INT
@@ -148,10 +154,9 @@ class Line:
             kind = EMPTY
             while end > at and buf[end - 1] in b" \t":
                 end -= 1
-        if i < _FIELDS:
-            self.starts[i] = at
-            self.stops[i] = end
-            self.kinds[i] = kind | self._number(at, end, i)
+        self.starts[i] = at
+        self.stops[i] = end
+        self.kinds[i] = kind | self._number(at, end, i)
         if end > at:
             self._check(at, end)
         return after + 1
@@ -196,12 +201,14 @@ class Line:
     def _check(self, at, end):
         # A control character, or a byte over 0x7E, is noise.
         buf = self.buf
+        if end - at > _CHECKED:
+            end = at + _CHECKED
         while at < end:
             if not 31 < buf[at] < 127 and buf[at] != 9:
                 self.bad = True
             at += 1
 
     def check(self):
-        """Look at every byte of the line for noise: `bad` says what was found."""
+        """Look for noise in the line, in its first 160 bytes: `bad` says what was found."""
         self._check(self.start, self.stop)
         return self.bad

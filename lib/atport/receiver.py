@@ -60,7 +60,7 @@ class Receiver(Handlers):
         self.heard_ms = self.clock.ms()  # when bytes came last
         self.heard_s = self.clock.s  # when a readable line came last
         self._busy = False  # lines are being served
-        self._left = False  # there are bytes that were not looked at
+        self.left = False  # the last pump() has left lines to serve
         self._changed = runtime.signal()  # set for who waits: for an answer, or for a prompt
         self._no_memory = MemoryError("the receive path")  # later there is no memory to make it
         self._serving = None
@@ -113,7 +113,7 @@ class Receiver(Handlers):
     def _restart(self):
         # What an exception went through is over, and made anew.
         self._busy = False
-        self._left = self.ring.start < self.ring.end
+        self.left = self.ring.start < self.ring.end
         try:
             serving = self._serve()
             next(serving)
@@ -139,8 +139,8 @@ class Receiver(Handlers):
         while True:
             # Bytes, unless some are left from the last turn.
             n = 1
-            if self._left:
-                self._left = False
+            if self.left:
+                self.left = False
             else:
                 try:
                     n = fill()
@@ -161,7 +161,7 @@ class Receiver(Handlers):
             left = _MOST
             while ring.start < ring.end:
                 if left == 0:
-                    self._left = True
+                    self.left = True
                     break
                 left -= 1
                 what = -1
@@ -219,7 +219,7 @@ class Receiver(Handlers):
                         raise
                     self.report(e)
             self._busy = False
-            if ring.cut and not self._left:
+            if ring.cut and not self.left:
                 self._cut()
             if self.gap and self.on_gap:
                 self._call(self.on_gap)
@@ -238,11 +238,11 @@ class Receiver(Handlers):
             before = first
             first = self.ring.feed(data, before)
             self.received = (self.received + first - before) & _MASK
-            self._left = True
+            self.left = True
             tries = 3  # it fails when it is out of memory
-            while self._left and tries:
+            while self.left and tries:
                 tries -= self.pump() == 0
-            if self._left:
+            if self.left:
                 self.lost += 1
                 return
 

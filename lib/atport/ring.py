@@ -34,7 +34,7 @@ class Ring:
     Raises ValueError for sizes that cannot be.
     """
 
-    def __init__(self, stream, ring_size=1024, chunk_size=64, rxbuf=None, loss_mark=None):
+    def __init__(self, stream, ring_size=1024, chunk_size=128, rxbuf=None, loss_mark=None):
         check("ring_size", ring_size, 64, 1 << 20)
         check("chunk_size", chunk_size, 1, ring_size - 1)
         counts = hasattr(stream, "any")

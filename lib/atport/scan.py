@@ -36,17 +36,19 @@ class Name:
     -1 for none; quoted: whether they are in quotes on the line, else they come behind it.
     """
 
-    def __init__(self, text, tag=0):
+    # What most of them have is kept once, in the class.
+    tag = 0
+    handler = None
+    reads = False
+    size_field = -1
+    quoted = False
+    into = None  # where they go if no command wants them
+    next_reader = None  # the receiver's
+
+    def __init__(self, text):
         self.text = text
         self.size = len(text)
-        self.tag = tag
-        self.handler = None
-        self.reads = False
-        self.size_field = -1
-        self.quoted = False
-        self.into = None  # where they go if no command wants them
         self.next = None  # another one with the same key
-        self.next_reader = None  # the receiver's
 
 
 class Scanner(Line):
@@ -80,7 +82,9 @@ class Scanner(Line):
         """Know a name from now on, in capitals: one that ends in a colon, or a whole word."""
         name = self.find(text)
         if name is None:
-            name = Name(text, tag)
+            name = Name(text)
+            if tag:
+                name.tag = tag
             key = _key_of(text)
             name.next = self._names.get(key)
             self._names[key] = name

@@ -112,7 +112,7 @@ class RoutingTest(unittest.TestCase):
                     n = channel.pump()
                     if not n:
                         break
-                    self.assertTrue(n <= (piece or 64))
+                    self.assertTrue(n <= (piece or 128))
                 self.check(channel, heard, row)
 
     def test_under_both_runtimes(self):
@@ -164,7 +164,7 @@ class RoutingTest(unittest.TestCase):
 
     def test_a_pump_takes_one_chunk_and_serves_eight_lines(self):
         stream = FakeStream()
-        channel = make_channel(stream)
+        channel = make_channel(stream, chunk_size=64)
         seen = []
         channel.on("+U:", lambda line: seen.append(line.int(0)))
         stream.send(b"+U:1\r" * 20)  # 100 bytes
