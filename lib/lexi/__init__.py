@@ -1,9 +1,12 @@
 # LwM2M through the client of a LEXI-R10 module. This file wires the rooms together.
 
-from . import codes
+import gc
+
 from atport.channel import Channel
 from atport.clock import Clock
 from atport.errors import AtError, AtTimeout, CmeError, ModuleRebooted, PortError
+
+from . import codes
 from .events import Events
 from .lwm2m import Lwm2m
 from .monitor import Monitor
@@ -12,6 +15,8 @@ from .registry import Registry
 __version__ = "0.1.0"
 
 LexiError = PortError  # base of what a command can raise
+
+gc.collect()  # what compiling source on the board left behind is in the way of the next file
 
 
 class Lexi:

@@ -5,8 +5,9 @@
 
 from micropython import const
 
-from . import codes
 from atport.errors import AtError, PortError, check
+
+from . import codes
 
 _MAX_SERVERS = const(64)  # a longer range in a test answer is not a list of servers
 

@@ -7,6 +7,7 @@
 #
 # All times are seconds of one monotonic clock. Nothing here allocates while all is well.
 
+import gc
 from array import array
 from micropython import const
 
@@ -438,10 +439,10 @@ class Ladder:
             track.updated = track.updated or old in _REGISTERED
         elif code in _IN_FLIGHT and now_s - track.closed_s < self.policy["closed_s"]:
             self._ask(now_s + self.policy["suspect_s"], CLOSED)
-        if not self._legal(track, old, code):
+        if code not in self._states[old][1] and not self._legal(track, old, code):
             track.suspect = True
             self._ask(now_s + self.policy["suspect_s"], ILLEGAL)
-        elif not track.suspect:
+        elif not track.suspect and track.registered is not (self._states[code][0] == _GOOD):
             self._verdict(track, now_s)
 
     def see_timer(self, now_s, server, timer_s):
@@ -1224,3 +1225,6 @@ class Ladder:
 
 def _due_s(track):
     return track.judged_s + track.wait_s
+
+
+gc.collect()  # as in __init__.py

@@ -9,6 +9,7 @@
 # half of the uptime counts even if the MCU restarts often and no clock survives. That bounds the
 # writes of a day, see writes_per_day().
 
+import gc
 import os
 import struct
 import time
@@ -17,6 +18,7 @@ from binascii import crc32
 from micropython import const
 
 from atport.errors import check
+
 from .policy import CAP, PARKED_AS
 
 CHECKPOINT_S = const(3600)
@@ -461,3 +463,6 @@ class Keeper:
         if not self._budgets.dirty and not self._budgets.open(now_s):
             return None
         return max(0, self._tried_s + self._gap_s - now_s)
+
+
+gc.collect()  # as in __init__.py

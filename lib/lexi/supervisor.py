@@ -8,15 +8,16 @@ import os
 from binascii import crc32
 from micropython import const
 
+from atport.errors import AtTimeout, CmeError, PortError, check
+from atport.line import INT
+from atport.text import quoted
+
 from . import codes, recovery
 from .codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
 from .codes import NOTIFICATION, REGISTRATION, TIMER
-from atport.text import quoted
-from atport.errors import AtTimeout, CmeError, PortError, check
 from .policy import DEFAULT, STEP_PINS, STEP_REGISTER, STEPS
 from .policy import CAP_S as _CAP_S
 from .recovery import NEVER, NONE, REASONS, Ladder
-from atport.line import INT
 from .store import Budgets, FileStore, Keeper
 
 # Kinds of events.
