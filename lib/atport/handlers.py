@@ -27,9 +27,10 @@ class Handlers:
         Raises ValueError for a prefix that does not end in its only colon.
         """
         name = self._name(prefix)
-        need(callable(handler), "handler", handler, "a function")
-        need(type(handler) is not _ASYNC, "handler", handler, "a plain function, not a coroutine")
-        need(into is None or isinstance(into, _BUFFERS), "into", into, "a bytearray or None")
+        ok = callable(handler) and type(handler) is not _ASYNC
+        need(ok, "handler", handler, "a plain function, not a coroutine")
+        if into is not None:
+            need(isinstance(into, _BUFFERS), "into", into, "a bytearray or None")
         if size_field is not None:
             self.announce(prefix, size_field)
             name.into = into
@@ -92,7 +93,8 @@ class Handlers:
         ok = len(text) > 2 and text.find(b":") == len(text) - 1
         need(ok and min(text) > 32 and max(text) < 127, "prefix", prefix, 'a name and ":"')
         name = self.line.add(text)
-        need(not name.tag, "prefix", prefix, "one that is no final result code")
+        if name.tag:
+            need(False, "prefix", prefix, "one that is no final result code")
         return name
 
     def refuse(self, result):

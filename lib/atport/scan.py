@@ -80,13 +80,15 @@ class Scanner(Line):
 
     def add(self, text, tag=0):
         """Know a name from now on, in capitals: one that ends in a colon, or a whole word."""
-        name = self.find(text)
+        key = _key_of(text)
+        first = name = self._names.get(key)
+        while name is not None and name.text != text:
+            name = name.next
         if name is None:
             name = Name(text)
             if tag:
                 name.tag = tag
-            key = _key_of(text)
-            name.next = self._names.get(key)
+            name.next = first
             self._names[key] = name
         return name
 
@@ -291,11 +293,11 @@ class Scanner(Line):
     def _skip(self):
         # Drop up to the next line end; whether there was one.
         ring = self._ring
-        buf = self.buf
-        at = ring.start
-        while at < ring.end and buf[at] != 13 and buf[at] != 10:
-            at += 1
-        if at == ring.end:
+        at = self.buf.find(b"\n", ring.start, ring.end)
+        cr = self.buf.find(b"\r", ring.start, at if at >= 0 else ring.end)
+        if cr >= 0:
+            at = cr
+        if at < 0:
             ring.start = ring.end = 0
             return False
         ring.start = at
@@ -328,5 +330,6 @@ def _capital(c):
 
 
 def _key_of(text):
+    # The same of a name in capitals, or of a word.
     last = len(text) - 1
-    return _key(text, 0, last) if text[last] == 58 else -1 - last
+    return last | text[2] << 7 | text[last - 1] << 15 if text[last] == 58 else -1 - last

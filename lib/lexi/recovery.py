@@ -414,7 +414,7 @@ class Ladder:
                 track.odd_s = now_s
                 self._ask(now_s + self.policy["suspect_s"], UNKNOWN_CODE)
             return
-        if code in _ALIVE:
+        if self.view.init is not None and code in _ALIVE:
             self.view.init = None  # whatever failed, it did not
         old = track.code
         if code == _SUCCESS:

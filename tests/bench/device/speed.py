@@ -150,11 +150,13 @@ class TimedChannel:
     def __init__(self, channel, turn):
         self.stream = channel.stream
         self.crowded = channel.crowded
-        self._pump = channel.pump
+        self.left = False
+        self._channel = channel
         self._turn = turn
 
     def pump(self):
-        n = self._pump()
-        if not n:
+        n = self._channel.pump()
+        self.left = self._channel.left
+        if n and not self.left:
             self._turn()
         return n
