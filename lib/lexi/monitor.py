@@ -130,6 +130,7 @@ class Monitor:
         self.polls += 1
         self._clock.ms()
         self.polled_s = self._clock.s
+        self._registry.wake()  # what is asked for from now on is not answered by this poll
 
     async def reboot(self, boot_s=30, restart=None):
         """AT+CFUN=16 and bring_up(). Drops the network; never done without being called.
@@ -191,8 +192,6 @@ class Monitor:
                 else:
                     self._registry.restarted()  # it forgot, so it was restarted unheard
                     await self.bring_up()
-                if self._mute:
-                    self._registry.wake()  # whoever gave it up may want to know
                 self._mute = False
                 self.reachable = True
             except Exception as e:  # counted: this task must not end, whatever it was
