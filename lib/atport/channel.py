@@ -14,6 +14,7 @@ from .stream import check_stream
 from .text import command_line, readable
 
 _GAP_MS = const(21)  # 20 ms after a final code or URC (ubxlib, LEXI-R10), and a tick
+_SILENCE_MS = const(320)  # more than raw.py wants before it believes again
 _PROMPT_MS = const(50)  # wait between a prompt and the data (SARA-R4 AT manual, +USOST)
 _WRITE_RETRY_MS = const(10)
 _REBOOT_GRACE_MS = const(2000)  # an answer later than this after a restart sign will not come
@@ -57,7 +58,15 @@ class Channel(Settler):
     ):
         check_stream(stream)
         super().__init__(
-            stream, runtime, clock, ring_size, chunk_size, rxbuf, loss_mark, line_size=line_size
+            stream,
+            runtime,
+            clock,
+            ring_size,
+            chunk_size,
+            rxbuf,
+            loss_mark,
+            flow,
+            line_size=line_size,
         )
         self.on_send = None  # called with a command line right before it is sent; may raise
         self.flow = flow
@@ -109,7 +118,10 @@ class Channel(Settler):
             need(fn is None or callable(fn), name, fn, "a function or None")
         need(prompt in (None, "@", ">"), "prompt", prompt, '"@", ">" or None')
         need(isinstance(payload, _BYTES), "payload", payload, "bytes")
-        need(into is None or isinstance(into, _BYTES[1:]), "into", into, "a bytearray or None")
+        need(into is None or _is_writable(into), "into", into, "a bytearray or None")
+        need(prompt or not payload, "payload", payload, "none without a prompt")
+        for c in prefix or "":
+            need(" " <= c <= "~", "prefix", prefix, "printable ASCII")
         need(into is None or prefix or size_field is None, "prefix", prefix, "that of the data")
         if self._busy:
             raise PortError("%s: handlers must not send" % text)
@@ -125,7 +137,12 @@ class Channel(Settler):
                 head = b"CONNECT "
                 self._announce(self.line.add(head), 0, False)
                 self._connects = True
-            name = self.line.find(head.upper()) if head else None
+            name = None
+            if head and head[-1] == 58:
+                name = self.line.add(head.upper())
+            elif head:
+                name = self.line.find(head.upper())
+            need(name is None or not name.tag, "prefix", prefix, "no final result code")
             exchange = Exchange(line, head, name, accept, on_info, into)
             await self._exchange(exchange, prompt, payload)
             self._forget_connect()
@@ -142,6 +159,8 @@ class Channel(Settler):
         any() shows nothing of it. So it counts as a doubt, unless `flow`. Applications that write
         files call it too.
         """
+        if self._busy:
+            raise PortError("write_flash: handlers must not wait")
         async with self._lock:
             try:
                 return write()
@@ -216,15 +235,16 @@ class Channel(Settler):
         while True:
             self.pump()  # the reader may just be waiting for a whole line
             now_ms = self.clock.ms()
-            wait_ms = _GAP_MS - time.ticks_diff(now_ms, self.heard_ms)
-            if not 0 < wait_ms <= _GAP_MS:  # over: six days of silence turn the difference round
+            gap_ms = _SILENCE_MS if self.line.deaf() else _GAP_MS
+            wait_ms = gap_ms - time.ticks_diff(now_ms, self.heard_ms)
+            if not 0 < wait_ms <= gap_ms:  # over: six days of silence turn the difference round
                 return
             if time.ticks_diff(self._deadline_ms, now_ms) <= 0:
                 raise AtTimeout("%s: not sent, the line was never quiet" % line.decode())
             await self._sleep_ms(wait_ms)
 
     async def _write(self, data):
-        self._unsent = data
+        self._unsent = bytes(data)
         while self._unsent:
             try:
                 n = self.stream.write(self._unsent)
@@ -257,3 +277,13 @@ class Channel(Settler):
         if self.pending is not None and time.ticks_diff(self._deadline_ms, soon_ms) > 0:
             self._deadline_ms = soon_ms
             self._changed.set()
+
+
+def _is_writable(into):
+    # Whether bytes can be put into it.
+    try:
+        if len(into):
+            into[0] = into[0]
+        return isinstance(into, _BYTES[1:])
+    except TypeError:
+        return False

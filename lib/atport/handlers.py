@@ -4,6 +4,7 @@ from .errors import PortError, need
 
 _BUFFERS = (bytearray, memoryview)
 _ASYNC = type(lambda: (yield))  # of functions that are coroutines or generators
+_COROUTINE = type((lambda: (yield))())  # noqa: PLC3002 - of what they return
 
 
 class Handlers:
@@ -99,7 +100,7 @@ class Handlers:
 
     def refuse(self, result):
         """Raise PortError if a handler returned a coroutine: it was async, and nobody could tell."""
-        if hasattr(result, "send") and hasattr(result, "close"):
+        if isinstance(result, _COROUTINE):
             result.close()
             raise PortError("handler must not be async")
 

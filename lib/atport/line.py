@@ -141,6 +141,7 @@ class Line:
         # Read a field that is anything else.
         buf = self.buf
         stop = self.stop
+        at = min(at, stop)
         while at < stop and buf[at] in b" \t":
             at += 1
         if at < stop and buf[at] == 34:

@@ -13,6 +13,7 @@ from .scan import DATA, DATA_END, HEADER, MORE
 _SILENCE_MS = const(300)  # longer than 1024 bytes take at 115200, and than a UART's buffer lasts
 _GIVE_UP_MS = const(5000)  # then a port that is never silent is listened to again, and bytes that
 # stopped do not go on
+_BEHIND_CONNECT = b"\r\nOE"  # a line end, or at once a final result code
 _SIZE_MAX = const(0xFFFFFF)  # nothing announces more
 
 
@@ -22,8 +23,9 @@ class RawBytes:
     def __init__(self, line, ring):
         self._line = line
         self._ring = ring
-        self._names = ()  # that announce some
-        self._left = 0  # bytes still to come
+        self.names = ()  # that announce some
+        self._size = 0  # bytes that were announced last
+        self._left = 0  # of them still to come
         self._tail_due = False  # they are complete, and what must follow them is due
         self._held = 0  # size of what is kept in front of them: the header, and what ends it
         self._header_size = 0
@@ -31,16 +33,17 @@ class RawBytes:
 
     def announce(self, name):
         """A Name announces raw bytes, or no more."""
-        self._names = tuple(each for each in self._names if each is not name)
+        self.names = tuple(each for each in self.names if each is not name)
         if name.size_field >= 0:
-            self._names += (name,)
+            self.names += (name,)
 
     def named(self, at):
         """The Name at buf[at], if it is one that announces raw bytes."""
         line = self._line
-        for name in self._names:
-            if line.stop - at >= name.size and line.buf.startswith(name.text, at):
-                return name
+        for name in self.names:
+            if line.stop - at >= name.size:
+                if line.buf.startswith(name.text, at) or line.begins_with(name.text, at):
+                    return name
         return None
 
     def begins(self, name, ended):
@@ -57,10 +60,15 @@ class RawBytes:
         at = self._size_end(at)
         if at < 0:
             return False
+        size = at - start
+        at = self._blanks(at)
         if name.quoted:
-            if at + 2 > line.stop or line.buf[at] != 44 or line.buf[at + 1] != 34:
+            if at >= line.stop or line.buf[at] != 44:
                 return False
-            self._held = at + 2 - start
+            at = self._blanks(at + 1)
+            if at >= line.stop or line.buf[at] != 34:
+                return False
+            self._held = at + 1 - start
             self._line_feed = False
         elif not ended or at < line.stop:
             return False
@@ -68,8 +76,8 @@ class RawBytes:
             self._held = ring.start - start
             self._line_feed = line.buf[ring.start - 1] == 13
         ring.start = start
-        line.stop = at
-        self._header_size = at - start
+        line.stop = start + size
+        self._header_size = size
         line.set_raw(True)
         self._tail_due = False
         return True
@@ -89,15 +97,25 @@ class RawBytes:
         # Read that number; where it ends, -1 if there is none.
         buf = self._line.buf
         stop = self._line.stop
-        while at < stop and buf[at] == 32:
-            at += 1
+        at = self._blanks(at)
         start = at
         size = 0
         while at < stop and 47 < buf[at] < 58:
             size = min(size * 10 + buf[at] - 48, _SIZE_MAX)
             at += 1
-        self._left = size
+        self._left = self._size = size
         return at if at > start else -1
+
+    def undecided(self, name):
+        """Whether it is not to be seen yet if the line announces raw bytes."""
+        return self._size_at(name) < 0
+
+    def _blanks(self, at):
+        # Behind blanks.
+        line = self._line
+        while at < line.stop and line.buf[at] == 32:
+            at += 1
+        return at
 
     def next(self):
         """What comes next: DATA, DATA_END, MORE, GARBLED."""
@@ -141,6 +159,11 @@ class RawBytes:
             if at >= ring.end and at - start < ring.line_room:
                 return MORE
             if at >= ring.end or buf[at] not in b"\r\n":
+                return line.garbled()
+        elif self._size:
+            if at >= ring.end:
+                return MORE
+            if buf[at] not in _BEHIND_CONNECT:
                 return line.garbled()
         ring.start = at
         line.set_raw(False)

@@ -63,6 +63,7 @@ class Receiver(Handlers):
         self.left = False  # the last pump() has left lines to serve
         self._changed = runtime.signal()  # set for who waits: for an answer, or for a prompt
         self._no_memory = MemoryError("the receive path")  # later there is no memory to make it
+        self._escaped = None  # the exception that ended _serve(), if it could be kept
         self._serving = None
         self._restart()
 
@@ -75,6 +76,8 @@ class Receiver(Handlers):
     def _lose(self):
         self.lost += 1
         self.gap = True
+        if self.on_gap and not self._busy:  # else pump() calls it
+            self._call(self.on_gap)
 
     def doubt(self):
         """Something happened after which the known state may be old."""
@@ -104,10 +107,11 @@ class Receiver(Handlers):
             return 0
         except Exception:  # out of memory where nothing else is told of it
             self._restart()
-            self.report(self._no_memory)
+            self.report(self._escaped or self._no_memory)
             return 0
-        except BaseException:  # Ctrl-C
+        except BaseException:  # Ctrl-C: bytes may have been on their way
             self._restart()
+            self.doubt()
             raise
 
     def _restart(self):
@@ -159,6 +163,7 @@ class Receiver(Handlers):
             self.heard_ms = now_ms
             self._busy = True
             left = _MOST
+            long_way = False
             while ring.start < ring.end:
                 if left == 0:
                     self.left = True
@@ -167,14 +172,15 @@ class Receiver(Handlers):
                 what = -1
                 try:
                     # A line. Most go the short way: whole, of a name whose handler reads the line
-                    # itself, and with no command waiting. All others the scanner knows.
+                    # itself, and with no command waiting. All others the scanner knows, and those
+                    # that could not be read: there may be a lone CR in them.
                     name = None
-                    start = ring.start
+                    begin = start = ring.start
                     if startswith(b"\r\n", start):
                         start += 2
                     stop = find(b"\n", start, ring.end) - 1
                     if 0 < stop - start <= longest and buf[stop] == 13 and buf[stop - 1] > 32:
-                        if not line.state and self.pending is None:
+                        if not (line.state or long_way or self.pending):
                             name = self._readers
                             while name is not None and not startswith(name.text, start):
                                 name = name.next_reader
@@ -204,6 +210,8 @@ class Receiver(Handlers):
                             continue
                         if not name.reads:
                             line.fields()
+                        begin = -1
+                        long_way = False
                     # A URC.
                     if not line.bad:
                         self.urcs += 1
@@ -211,23 +219,35 @@ class Receiver(Handlers):
                         result = name.handler(line)
                         if result is not None:
                             self.refuse(result)
-                    if line.bad:
+                        if not line.bad:
+                            continue
+                        self.urcs -= 1
+                    if begin >= 0:
+                        ring.start = begin
+                        long_way = True
+                        self.lines -= 1
+                    else:
                         self.count_undecodable()
                         self._show(line)
                 except Exception as e:  # a handler's: counted, and the next line is served
                     if what < 0:
+                        self._escaped = e
                         raise
                     self.report(e)
-            self._busy = False
             if ring.cut and not self.left:
                 self._cut()
             if self.gap and self.on_gap:
                 self._call(self.on_gap)
+            self._busy = False
             yield n
 
     def crowded(self):
         """Whether the UART's buffer is half full: then there is no time to wait for a whole line."""
-        return self.ring.crowded()
+        try:
+            return self.ring.crowded()
+        except Exception as e:  # the stream's: pump() finds the same
+            self._stream_failed(e)
+            return True
 
     def feed(self, data):
         """Serve bytes that come from elsewhere than the stream. Not for handlers."""
@@ -243,7 +263,7 @@ class Receiver(Handlers):
             while self.left and tries:
                 tries -= self.pump() == 0
             if self.left:
-                self.lost += 1
+                self._lose()
                 return
 
     def _answers(self, line, name):
@@ -327,6 +347,7 @@ class Receiver(Handlers):
         """Count what a handler raised and tell on_error; out of memory also the command."""
         self.handler_errors += 1
         if isinstance(e, MemoryError):
+            self.doubt()
             self.fail(e)
         if self.on_error:
             try:

@@ -16,6 +16,7 @@ _BLOCK_BITS = const(6)
 _BLOCK_FORMAT = "64s"
 _MASK = const(0x3FFFFFFF)  # counters wrap before they become big ints
 
+_FIFO = const(32)  # bytes of an RP2040's UART that any() may count too
 _RXBUF = const(256)  # of machine.UART on RP2040 and ESP32, if nobody asks for another
 
 # The IDF driver of an ESP32 takes chunks of up to 120 bytes as a whole, and loses bytes when its
@@ -30,12 +31,14 @@ class Ring:
     chunk_size: bytes taken at a time, at most.
     rxbuf: size in bytes of the UART's own buffer; None: MicroPython's default, if the stream has
         any(); 0: it is never full. loss_mark: so many bytes waiting in it say that behind them
-        some were lost; None: what fits the port.
+        some were lost; None: what fits the port. flow: the other side waits, nothing is lost.
     Raises ValueError for sizes that cannot be.
     """
 
-    def __init__(self, stream, ring_size=1024, chunk_size=128, rxbuf=None, loss_mark=None):
-        check("ring_size", ring_size, 64, 1 << 20)
+    def __init__(
+        self, stream, ring_size=1024, chunk_size=128, rxbuf=None, loss_mark=None, flow=False
+    ):
+        check("ring_size", ring_size, 64, 1 << 15)
         check("chunk_size", chunk_size, 1, ring_size - 1)
         counts = hasattr(stream, "any")
         if rxbuf is None:
@@ -61,7 +64,8 @@ class Ring:
         self.line_room = ring_size - chunk_size  # the longest line that always fits
         self._readinto = stream.readinto
         self._any = stream.any if counts else self._no_count
-        self._loss_mark = loss_mark or _MASK
+        self._rxbuf = rxbuf or _MASK
+        self._loss_mark = _MASK if flow or not loss_mark else loss_mark
 
         self.start = 0  # first byte that was not read: of the open line, once it has begun
         self.end = 0  # behind the last byte received
@@ -104,7 +108,7 @@ class Ring:
 
     def crowded(self):
         """Whether half of what the UART can hold waits in it."""
-        return self._any() > self._loss_mark >> 1
+        return self._any() > self._rxbuf >> 1
 
     def feed(self, data, first=0):
         """Take a chunk of bytes from elsewhere than the stream; return where the next one starts."""
@@ -139,6 +143,9 @@ class Ring:
 
     def _note_loss(self, waiting):
         # The UART's buffer is full: behind the bytes that wait in it some were lost.
+        if waiting > self._rxbuf + _FIFO:  # nobody told how large it is: it is not full
+            self._loss_mark = self._rxbuf = _MASK
+            return
         places = self._places
         count = self._place_count
         if count and places[count - 1] >= waiting:

@@ -112,11 +112,11 @@ class Scanner(Line):
     def cut(self):
         """Bytes were lost behind the last one received: no line is read across that place.
 
-        Returns GARBLED if they were raw bytes, else MORE.
+        Returns GARBLED if they may have been raw bytes, else MORE.
         """
         ring = self._ring
         ring.start = ring.end = 0
-        if self.state & _RAW:
+        if self._raw is not None and self._raw.names:  # the inside of data may come next
             return self.garbled()
         self.state |= _SKIP
         return MORE
@@ -253,7 +253,12 @@ class Scanner(Line):
         i = len(text)
         if self.stop - at < i or (self.stop - at > i and text[i - 1] != 58):
             return False
+        return self.begins_with(text, at)
+
+    def begins_with(self, text, at):
+        """Whether at buf[at] stands `text` (in capitals), in any case of its letters."""
         buf = self.buf
+        i = len(text)
         while i:
             i -= 1
             c = text[i] ^ buf[at + i]
@@ -266,11 +271,19 @@ class Scanner(Line):
         self.stop = self._ring.end
         self.name = None
         if self._raw is not None:
-            name = self._raw.named(self.start)
-            if name is not None and self._raw.begins(name, False):
-                self.name = name
-                return HEADER
+            start = self.start
+            while start < self.stop and not 32 < self.buf[start] < 127:
+                start += 1  # noise before it
+            self.name = self._raw.named(start)
+            if self.name is not None:
+                noise = self.start
+                self.start = start
+                if self._raw.begins(self.name, False):
+                    return HEADER
+                self.start = noise
         if self.stop - self.start > self.line_size:
+            if self.name is not None and self._raw.undecided(self.name):
+                return self.garbled()  # where its data begin and end is not to be known
             self.state |= _SKIP
             return TOO_LONG
         return MORE

@@ -98,13 +98,15 @@ class Settler(Receiver):
             await self._changed.wait_ms(min(left_ms, patience_ms))
             if late != self.late and not self.prompt_seen:
                 self._promised = b""  # it was refused: no prompt will come
-        promised = self._promised
+        # Without a prompt it may also have lost the command: then these bytes are read as a command
+        # line, in which NULs mean nothing. At worst they go out as a datagram that nobody can read.
+        self._unsent = self._promised if self.prompt_seen else bytes(len(self._promised))
         self._promised = b""
         self.prompt_seen = False
         self.line.await_prompt(0)
-        if promised:
+        if self._unsent:
             await self._sleep_ms(_PROMPT_MS)
-            await self._write(promised)
+            await self._write(self._unsent)
 
     async def _probe(self, line=b"AT", timeout_ms=_PROBE_MS, proof=False, numeric=False):
         # Any final result code is a sign of life; with `proof` one behind the text of _QUESTION.

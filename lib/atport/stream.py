@@ -22,10 +22,12 @@ def check_stream(stream):
 
 
 def _waits(fd):
-    # Whether a file of the unix port is a tty on which a read waits for bytes.
+    # Whether a read from a file of the unix port waits for bytes; a tty can be told not to.
     try:
         from termios import tcgetattr
 
         return tcgetattr(fd)[6][6] != 0  # VMIN
-    except (ImportError, OSError):
+    except OSError:
+        return True  # a file or a pipe
+    except ImportError:
         return False

@@ -1,4 +1,4 @@
-# Events of the registry one after the other, for `async for`. Loaded when they are asked for.
+# Events of the registry one after the other, for `async for`.
 
 from array import array
 from micropython import const

@@ -47,7 +47,7 @@ class Registry:
         self._clock = channel.clock
         self._runtime = runtime
         self._waiting = []  # signals of who waits for a registration
-        self._watching = []  # and of who has to know when the registry was made to wake them
+        self._watching = []  # and of who has to know of restarts and polls: see wake()
         self.on_restart = None  # called when the module restarted: the monitor's
         self._cells = [Cell(address_size) for _ in range(max_servers)]
         self._cell_count = 0
@@ -240,7 +240,7 @@ class Registry:
                 at = buf[at] - 48
             else:
                 at = self._number(at)
-            if at == cell.code and event != TIMER:
+            if at == cell.code and event != TIMER and at != NO_CODE:
                 if self._tell is not None:
                     self._tell(event, cell.id, at)
             elif at < 0 or not self._update(cell, event, at):

@@ -176,6 +176,8 @@ class Supervisor:
         self.keeper = Keeper(store or FileStore(), self.budgets, wall, self._store_failed)
         self._clock.ms()
         self.keeper.load(self._clock.s)
+        if self.keeper.writes_flash and not channel.flow:
+            channel.doubt()  # it was written back, see Channel.write_flash()
         self.ladder = Ladder(policy, self.budgets, random or self._random, self._clock.s)
         self.view = self.ladder.view
         self._stat = -1  # of +CEREG, as it was seen last
@@ -741,7 +743,7 @@ class Supervisor:
     def _cereg(self, line):
         at = line.at + 1
         stat = line.buf[at] - 48
-        if at + 1 != line.stop or line.buf[at - 1] != 32:  # not "+CEREG: 5"
+        if at + 1 != line.stop or line.buf[at - 1] != 32 or not 0 <= stat <= 9:  # not "+CEREG: 5"
             if line.fields() == 0 or _is_answer(line):
                 return
             stat = line.int(0)

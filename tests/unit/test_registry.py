@@ -505,7 +505,7 @@ class LossTest(unittest.TestCase):
 
     def test_bytes_dropped_by_a_full_buffer_are_a_gap(self):
         uart = transcripts.Uart(64)
-        node = Node(stream=uart, rxbuf=64)
+        node = Node(stream=uart, rxbuf=64, flow=False)
         uart.push(b"\r\n+ULWM2MSTAT: 1,721,3\r\n" * 20)
         while node.channel.pump():
             pass

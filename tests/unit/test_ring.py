@@ -76,10 +76,10 @@ class FillTest(unittest.TestCase):
 class SizeTest(unittest.TestCase):
     def test_wrong_sizes_name_the_parameter_the_value_and_what_is_allowed(self):
         for args, message in (
-            ((63, 8), "ring_size: 63, expected 64..1048576"),
-            ((0, 8), "ring_size: 0, expected 64..1048576"),
-            ((-1, 8), "ring_size: -1, expected 64..1048576"),
-            ((None, 8), "ring_size: None, expected 64..1048576"),
+            ((63, 8), "ring_size: 63, expected 64..32768"),
+            ((0, 8), "ring_size: 0, expected 64..32768"),
+            ((-1, 8), "ring_size: -1, expected 64..32768"),
+            ((None, 8), "ring_size: None, expected 64..32768"),
             ((64, 1.5), "chunk_size: 1.5, expected 1..63"),
             ((64, 0), "chunk_size: 0, expected 1..63"),
             ((64, -1), "chunk_size: -1, expected 1..63"),

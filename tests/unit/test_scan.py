@@ -552,7 +552,7 @@ class DataTest(unittest.TestCase):
             raw(_D, nums(0, 2), b"\nz"),
             _OK_LINE,
         ]
-        wire = b'CONNECT 0\r\nCONNECT 1\r\nx+D: 0,0,""\r\n+D: 0,2,"\nz"\r\nOK\r\n'
+        wire = b'CONNECT 0\r\nCONNECT 1\r\nx\r\n+D: 0,0,""\r\n+D: 0,2,"\nz"\r\nOK\r\n'
         self.check(((wire, found),))
         self.check(((b'CONNECT 0\r+D: 0,2,"\nz"\rOK\r', [found[0], found[3], _OK_LINE]),))
 
@@ -684,8 +684,10 @@ def _reference_header(data, announced):
             at += 1
         in_quotes = name[-1:] == b":"
         if in_quotes:
-            announces = data[at : at + 2] == b',"'
-            behind = at + 2
+            after = data[at:end].lstrip(b" ")
+            quote = after[1:].lstrip(b" ")
+            announces = after[:1] == b"," and quote[:1] == b'"'
+            behind = end - len(quote) + 1
         else:
             announces = not data[at:end].strip(b" \t")
             behind = end + (2 if data[end : end + 2] == b"\r\n" else 1)
@@ -725,7 +727,10 @@ def _reference(data, names, announced, limit, prompt):
                 if not behind:
                     return found, texts  # the rest is missing
                 rest = behind
-            elif len(data) < start + size:
+            elif len(data) < start + size or (size and not rest):
+                return found, texts
+            elif size and rest[0] not in b"\r\nOE":
+                found.append(GARBLED)
                 return found, texts
             found.append(raw(name, fields, data[start : start + size]))
             data = rest
@@ -767,8 +772,8 @@ class DifferentialTest(unittest.TestCase):
                 parts.append(dice.choice(self._ENDS))
                 continue
             parts.append(dice.choice(self._NOISE))
-            if what == 3:  # overlong, or nearly
-                parts.append(dice.choice(self._HEADS) + b"y" * (20 + dice.below(80)))
+            if what == 3:  # overlong, or nearly; of no name that may announce what is in it
+                parts.append(dice.choice(self._HEADS[:13]) + b"y" * (20 + dice.below(80)))
             elif what == 4:  # anything
                 parts.append(bytes(dice.choice(self._BYTES) for _ in range(dice.below(40))))
             elif what < 12:  # only numbers
