@@ -28,8 +28,8 @@ class Handlers:
         Raises ValueError for a prefix that does not end in its only colon.
         """
         name = self._name(prefix)
-        ok = callable(handler) and type(handler) is not _ASYNC
-        need(ok, "handler", handler, "a plain function, not a coroutine")
+        if not callable(handler) or type(handler) is _ASYNC:
+            need(False, "handler", handler, "a plain function, not a coroutine")
         if into is not None:
             need(isinstance(into, _BUFFERS), "into", into, "a bytearray or None")
         if size_field is not None:
@@ -92,7 +92,8 @@ class Handlers:
         # The Name of a prefix, or ValueError.
         text = prefix.upper().encode() if isinstance(prefix, str) else b""
         ok = len(text) > 2 and text.find(b":") == len(text) - 1
-        need(ok and min(text) > 32 and max(text) < 127, "prefix", prefix, 'a name and ":"')
+        if not ok or min(text) < 33 or max(text) > 126:
+            need(False, "prefix", prefix, 'a name and ":"')
         name = self.line.add(text)
         if name.tag:
             need(False, "prefix", prefix, "one that is no final result code")

@@ -10,7 +10,7 @@ _FIELDS = const(16)  # so many fields of a line are kept
 _BIG = const(0x3FFFFFFF)  # what a small int of a 32-bit port holds; a larger number is cut to it
 _DIGITS = const(9)  # so many digits always fit
 _CHECKED = const(
-    160
+    128
 )  # so many bytes of a text are looked at for noise: each costs 16 us on a Pico
 
 # Kinds of a field: bits in Line.kind(i). INT | TEXT is a quoted number, BIG one that was cut.
@@ -210,6 +210,6 @@ class Line:
             at += 1
 
     def check(self):
-        """Look for noise in the line, in its first 160 bytes: `bad` says what was found."""
+        """Look for noise in the line, in its first 128 bytes: `bad` says what was found."""
         self._check(self.start, self.stop)
         return self.bad

@@ -425,7 +425,7 @@ class Ladder:
             track.proof_s = now_s
             if track.distrust == _TESTED:
                 track.distrust = _DISTRUSTED
-        if self._states[code][0] == _FAILED and track.answer_s == NEVER:
+        elif self._states[code][0] == _FAILED and track.answer_s == NEVER:
             track.answer_s = now_s
         if code == old:
             return
@@ -434,7 +434,12 @@ class Ladder:
                 self._enter(self._bootstrap, _NO_CODE, now_s)
             if track is self._bootstrap:
                 return
-        self._enter(track, code, now_s)
+        if code in _TRYING:
+            self._enter(track, code, now_s)
+        else:  # the same, for the most frequent ones
+            track.busy_s = track.judged_s = NEVER
+            track.code = code
+            track.enter_s = now_s
         if code == _SUCCESS:
             track.timer_s = NEVER
             track.updated = track.updated or old in _REGISTERED

@@ -181,6 +181,7 @@ class Supervisor:
         self.ladder = Ladder(policy, self.budgets, random or self._random, self._clock.s)
         self.view = self.ladder.view
         self._stat = -1  # of +CEREG, as it was seen last
+        self._stirred = False  # an event set the signal, and due_s() was not asked since
         self._see = self.ladder.see
         self._see_timer = self.ladder.see_timer
         self.view.pins = (recovery.HAS_RESET if pin_reset else 0) | (
@@ -307,6 +308,7 @@ class Supervisor:
 
     def due_s(self):
         """Seconds until step() has something to do, 0 for now. Allocates nothing when well."""
+        self._stirred = False
         self._clock.ms()
         now_s = self._clock.s
         self._look(now_s)
@@ -733,7 +735,8 @@ class Supervisor:
         elif event == INIT:
             self.view.init = value
             self.view.init_s = self._clock.s
-        if news:
+        if news and not self._stirred:
+            self._stirred = True
             self._signal.set()
 
     def _cfun_answer(self, line):

@@ -29,7 +29,7 @@ STEPS = (
     ("Lexi()", "node = lexi.Lexi(stream, rxbuf=1024)"),
     ("import supervisor", "import lexi.supervisor"),
     ("Supervisor()", _SUPERVISOR),
-    ("%d x on()" % _ONS, "for name in names: node.channel.on(name, print)"),
+    ("%d x on()" % _ONS, "register(node)"),
 )
 
 
@@ -54,8 +54,15 @@ def first(n):
     return 0
 
 
+def register(node):
+    """One more handler for each of some prefixes."""
+    for name in space["names"]:
+        node.channel.on(name, print)
+
+
 space = {
     "first": first,
+    "register": register,
     "port": port,
     "open_stream": port.open_stream if port.UART else Silent,
     "names": ["+UX%c%c:" % (65 + i, 70 + i) for i in range(_ONS)],
