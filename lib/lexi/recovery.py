@@ -434,7 +434,7 @@ class Ladder:
                 self._enter(self._bootstrap, _NO_CODE, now_s)
             if track is self._bootstrap:
                 return
-        if code in _TRYING:
+        if code < _SUCCESS or track is self._bootstrap:
             self._enter(track, code, now_s)
         else:  # the same, for the most frequent ones
             track.busy_s = track.judged_s = NEVER
