@@ -4,6 +4,7 @@
 # calls pump() whenever the stream is readable; this file knows no scheduler. Nothing else writes
 # to the stream. An answer that comes after its command gave up goes nowhere.
 
+import gc
 import time
 from micropython import const
 
@@ -287,3 +288,6 @@ def _is_writable(into):
         return isinstance(into, _BYTES[1:])
     except TypeError:
         return False
+
+
+gc.collect()  # as in lexi/__init__.py

@@ -3,6 +3,7 @@
 # Everything is checked before it is sent. What erases or disables for good says so in its name,
 # and nothing here is sent without being asked for. URCs are decoded in registry.py.
 
+import gc
 from micropython import const
 
 from atport.errors import AtError, PortError, check
@@ -271,3 +272,6 @@ class Lwm2m:
 
 def _is_test_answer(line):
     return line.rest()[:1] == b"("
+
+
+gc.collect()  # as in lexi/__init__.py

@@ -5,6 +5,7 @@
 # seconds of the channel's clock (`clock.s`). A code the manual does not list is reported and changes
 # nothing; a line that does not say what it should is counted, which leads to a poll (monitor.py).
 
+import gc
 import time
 from micropython import const
 
@@ -457,3 +458,6 @@ class Registry:
             self.wake()
         if self._tell is not None:
             self._tell(event, server, value)
+
+
+gc.collect()  # as in lexi/__init__.py
