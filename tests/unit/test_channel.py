@@ -9,6 +9,7 @@ from atport import blocking as at_blocking
 from atport import stream as stream_module
 from harness import PORTS, AioPort, FakeRuntime, FakeStream
 from atport.errors import PortError
+from transcripts import Dice, decode
 from lexi import AtTimeout, Channel, Clock, blocking
 
 OK = b"\r\nOK\r\n"
@@ -205,6 +206,69 @@ class RoutingTest(unittest.TestCase):
         self.assertEqual(channel.heard_s, 0)
         channel.feed(b"RING\r\n")
         self.assertEqual(channel.heard_s, 300)
+
+
+class ReadsTest(unittest.TestCase):
+    """A handler that reads by itself hears the same the short way and through the scanner."""
+
+    PIECES = (
+        b"+U: 1", b"+U: 2,\"a b\"", b"+U:3,,4", b"+U:", b"+u: 5", b"+U: \"a", b"+V: 6", b"+W: 7", b"OK", b"RING",
+        b"\r\n", b"\r\n", b"\r\n", b"\r\n\r\n", b"\r", b"\n", b"\n\r", b" ", b"\t", b"\0", b"\xff", b'"', b",",
+        b":", b"+", b"9", b"z" * 30,
+    )  # fmt: skip
+
+    def listen(self, reads):
+        channel = make_channel(ring_size=128, chunk_size=32, line_size=48)
+        heard = []
+
+        def handler(line):
+            line.fields()
+            if not line.bad:
+                heard.append((line.line(), decode(line), line.rest()))
+
+        for prefix in ("+U:", "+V:"):
+            channel.on(prefix, handler, reads=reads)
+        channel.on_unknown = lambda line: heard.append((line.line(), line.bad))
+        return channel, heard
+
+    def hear(self, reads, parts):
+        channel, heard = self.listen(reads)
+        for part in parts:
+            channel.feed(part)
+        while channel.pump():
+            pass
+        found = counters(channel)
+        found["gap"] = channel.gap
+        found["errors"] = channel.handler_errors
+        return heard, found
+
+    def test_random_streams_in_every_cutting(self):
+        urcs = bad = 0
+        for seed in range(150):
+            dice = Dice(seed + 1)
+            data = b"".join(dice.choice(self.PIECES) for _ in range(3 + dice.below(9))) + b"\r\n"
+            expected = self.hear(False, [data])
+            for parts in harness.pieces(data):
+                self.assertEqual(self.hear(True, parts), expected, "%d: %r" % (seed, parts))
+            urcs += expected[1].get("urcs", 0)
+            bad += expected[1].get("undecodable", 0)
+        self.assertTrue(urcs > 60 and bad > 60, "%d %d" % (urcs, bad))
+
+    def test_lone_line_ends(self):
+        # A CR in the middle of what looked like one line made all of it unreadable.
+        for data, lines in (
+            (b"+U: 1\r99\r\n", [b"+U: 1", b"99"]),
+            (b"+U: 1\r+V: 2\r\n", [b"+U: 1", b"+V: 2"]),
+            (b"+U: 1\r\r+U: 2\r\n", [b"+U: 1", b"+U: 2"]),
+            (b"\r\n+U: 1\r+U: 2\r+V: 3\r\n\r\n+V: 4\r\n", [b"+U: 1", b"+U: 2", b"+V: 3", b"+V: 4"]),
+            (b'+U: "a\r+U: 2\r\n', [b'+U: "a', b"+U: 2"]),
+            (b"+U: 1\n+V: 2\r\n", [b"+U: 1", b"+V: 2"]),
+        ):  # fmt: skip
+            for reads in (False, True):
+                for parts in harness.pieces(data):
+                    heard, found = self.hear(reads, parts)
+                    self.assertEqual([each[0] for each in heard], lines, "%s %r" % (reads, parts))
+                    self.assertEqual(found["lines"], len(lines), "%s %r" % (reads, parts))
 
 
 class HandlerTest(unittest.TestCase):
