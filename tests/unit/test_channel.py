@@ -345,6 +345,49 @@ class HandlerTest(unittest.TestCase):
             self.assertEqual(channel.handler_errors, count)
         self.assertEqual([str(e) for e in told], ["handler must not be async"] * 3)
 
+    def test_only_a_coroutine_that_was_returned_is_closed(self):
+        class Socket:
+            closed = 0
+
+            def send(self):
+                pass
+
+            def close(self):
+                self.closed += 1
+
+        socket = Socket()
+        for result in (socket, 5, b"x", [], socket.close):
+            for count in (1, 2):
+                channel = make_channel()
+                for _ in range(count):
+                    channel.on("+U:", lambda line, result=result: result)
+                channel.feed(b"+U: 1\r\n")
+                found = socket.closed, channel.handler_errors, channel.urcs
+                self.assertEqual(found, (0, 0, 1), "%r" % (result,))
+
+    def test_one_that_writes_to_flash_is_told_at_once(self):
+        for make in PORTS:
+            stream = FakeStream()
+            port = make(stream, flow=False)
+            told, written = [], []
+
+            def handler(line, port=port, written=written):
+                coro = port.channel.write_flash(lambda: written.append(1))
+                try:
+                    coro.send(None)
+                except StopIteration:
+                    pass
+                finally:
+                    coro.close()
+
+            port.channel.on("+U:", handler)
+            port.channel.on_error = told.append
+            stream.send(b"+U: 1\r\n", 10)
+            port.idle(100)
+            self.assertEqual(([type(e) for e in told], written), ([PortError], []), make.name)
+            port.run(port.channel.write_flash(lambda written=written: written.append(2)))
+            self.assertEqual(written, [2])
+
     def test_one_that_sends_is_told_at_once(self):
         for make in PORTS:
             stream = FakeStream()
