@@ -625,6 +625,36 @@ class MemoryTest(unittest.TestCase):
             self.assertEqual(seen[-1], 2, name)
             self.assertTrue(calls and channel.handler_errors >= 1, name)
 
+    def test_what_escapes_is_reported_as_itself(self):
+        # Every one was a MemoryError, and a ValueError was taken for a handler that pumps.
+        for what in (AttributeError, IndexError, ValueError, TypeError, MemoryError):
+            stream = FakeStream()
+            channel = make_channel(stream)
+            told, seen = [], []
+            channel.on_error = told.append
+            channel.on("+U:", lambda line, seen=seen: seen.append(line.int(0)))
+            real = channel.line._unknown
+
+            def fails(*args, what=what, real=real, channel=channel):
+                channel.line._unknown = real
+                raise what("this one")
+
+            for n in (1, 2):
+                channel.line._unknown = fails
+                stream.send(b"what\r\n")
+                channel.pump()
+                self.assertEqual([(type(e), str(e)) for e in told], [(what, "this one")] * n)
+                self.assertFalse(channel._busy)
+                stream.send(b"+U: %d\r\n" % n)
+                while channel.pump():
+                    pass
+                self.assertEqual(seen[-1], n)
+            # Later ones are not taken for it.
+            channel._cut = lambda: 1 // 0
+            channel.ring.cut = True
+            channel.feed(b"x")
+            self.assertIs(type(told[2]), ZeroDivisionError)
+
     def test_ctrl_c_in_the_middle_of_a_burst(self):
         stream = FakeStream()
         channel = make_channel(stream)
