@@ -723,6 +723,54 @@ class GapTest(unittest.TestCase):
         channel.close_gap(channel.lost)
         self.assertFalse(channel.gap)
 
+    def test_opened_by_what_an_exception_may_have_taken_away(self):
+        def mute(channel, stream):
+            channel.pump = lambda: 0  # feed() gives up
+            channel.feed(b"+U: 1\r\n")
+
+        def interrupted(channel, stream):
+            stream.broken = True
+            stream.error = KeyboardInterrupt
+            channel.pump()
+
+        def handled(what, reads):
+            def fail(line):
+                raise what
+
+            def act(channel, stream):
+                channel.on("+U:", fail, reads=reads)
+                channel.feed(b"+U: 1\r\n")
+
+            return act
+
+        for act, gap in (
+            (mute, True),
+            (interrupted, True),
+            (handled(MemoryError, False), True),
+            (handled(MemoryError, True), True),
+            (handled(KeyboardInterrupt, False), True),
+            (handled(KeyboardInterrupt, True), True),
+            (handled(ValueError, False), False),
+            (handled(OSError, True), False),
+        ):
+            stream = Failing()
+            channel = make_channel(stream)
+            calls = []
+            channel.on_gap = lambda calls=calls: calls.append(1)
+            try:
+                act(channel, stream)
+            except KeyboardInterrupt:
+                pass
+            self.assertEqual((channel.gap, channel.lost > 0, bool(calls)), (gap, gap, gap))
+
+    def test_a_doubt_is_told_at_once(self):
+        # Nothing may come for hours.
+        channel = make_channel()
+        calls = []
+        channel.on_gap = lambda: calls.append(channel.gap)
+        channel.doubt()
+        self.assertEqual(calls, [True])
+
     def test_a_doubt(self):
         channel = make_channel()
         channel.doubt()
