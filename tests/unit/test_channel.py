@@ -855,6 +855,58 @@ class StreamTest(unittest.TestCase):
         finally:
             stream_module._waits = real
 
+    def test_files_and_pipes_that_block(self):
+        # Only a tty can be told not to wait.
+        for path, mode in ((__file__, "rb"), ("/dev/zero", "r+b"), ("/dev/null", "r+b")):
+            with open(path, mode, 0) as stream:
+                for make in (
+                    lambda: Channel(stream, FakeRuntime(FakeStream())),
+                    lambda: blocking.Runtime(stream),
+                ):
+                    e = failure(make)
+                    self.assertIs(type(e), ValueError, "%s: %r" % (path, e))
+
+    def test_any_that_fails(self):
+        # The reader ended for ever, and poll() raised.
+        class Uart(Failing):
+            failures = 0
+
+            def any(self):
+                if self.failures:
+                    self.failures -= 1
+                    raise OSError(5)
+                self._arrive()
+                return len(self._now)
+
+        for failures in (1, 2, 3, 9):
+            stream = Uart()
+            channel = make_channel(stream)
+            seen = []
+            channel.on("+U:", lambda line, seen=seen: seen.append(line.int(0)))
+            runtime = blocking.Runtime(stream, stream.ticks, line_ms=0)
+            stream.send(b"+U: 1\r\n")
+            stream.failures = failures
+            for _ in range(10):
+                runtime.poll(channel, 0)
+            self.assertEqual((seen, channel.stream_errors), ([1], failures))
+
+            stream = Uart()
+            port = AioPort(stream)
+            del seen[:]
+            port.channel.on("+U:", lambda line, seen=seen: seen.append(line.int(0)))
+            stream.failures = failures
+            stream.send(b"+U: 2\r\n", 10)
+
+            async def main(port=port):
+                reader = asyncio.create_task(harness.AioRuntime(0).read(port.channel))
+                await asyncio.sleep_ms(500)
+                alive = not reader.done()
+                reader.cancel()
+                return alive
+
+            self.assertTrue(harness.run_asyncio(main(), stream), "%d" % failures)
+            self.assertEqual((seen, port.channel.stream_errors), ([2], failures))
+
     def test_spurious_wake_ups(self):
         for make in PORTS:
             stream = FakeStream()
