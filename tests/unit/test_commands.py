@@ -230,6 +230,31 @@ class TranscriptTest(unittest.TestCase):
                         self.assertEqual(port.command("AT+XYZ", "+XYZ:"), [b"20,99"], parts)
                     self.assertEqual((port.channel.undecodable, port.channel.gap), (0, False))
 
+    def test_prefixes_that_are_no_name(self):
+        # They were no longer expected once the name was known, by a handler or by a command.
+        for prefix, line, info in (
+            ("+X", b"+X: 1", [b": 1"]),
+            ("+X: a:", b"+X: a: 1", [b"1"]),
+            ("+X: 5", b"+X: 5,1", [b",1"]),
+            ("+X", b"+XY: 1", []),
+            ("+X: a:", b"+X: b: 1", []),
+            ("", b"+X: 1", []),
+        ):
+            for make in PORTS:
+                for known in ("", "on", "command"):
+                    if not known and not info:
+                        continue
+                    port = make(FakeStream(answers={b"AT+X": b"\r\n" + line + _OK}))
+                    heard = []
+                    for name in ("+X:", "+XY:"):
+                        if known == "on":
+                            port.channel.on(name, lambda line, heard=heard: heard.append(1))
+                        elif known:
+                            port.command("AT", name)
+                    where = "%r %r %s" % (prefix, line, known)
+                    self.assertEqual(port.command("AT+X", prefix), info, where)
+                    self.assertEqual(len(heard), known == "on" and not info, where)
+
     def test_accept_tells_the_answer_from_a_urc_of_the_same_prefix(self):
         data = b"\r\n+U: 1,721,2\r\n\r\n+U: 1,7\r\n\r\n+U: 4,7\r\n" + _OK + b"\r\n+U: 0,1\r\n"
         for make in PORTS:
