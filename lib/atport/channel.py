@@ -124,6 +124,11 @@ class Channel(Settler):
         for c in prefix or "":
             need(" " <= c <= "~", "prefix", prefix, "printable ASCII")
         need(into is None or prefix or size_field is None, "prefix", prefix, "that of the data")
+        head = None if prefix is None else prefix.encode()
+        name = self.line.find(head.upper()) if head else None
+        need(name is None or not name.tag, "prefix", prefix, "no final result code")
+        if size_field is not None:
+            self._announcing(prefix, size_field)
         if self._busy:
             raise PortError("%s: handlers must not send" % text)
         async with self._lock:
@@ -131,7 +136,6 @@ class Channel(Settler):
             if self.owed:
                 await self._settle(text)
                 self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
-            head = None if prefix is None else prefix.encode()
             if size_field is not None:
                 self.announce(prefix, size_field)
             elif into is not None:
@@ -143,7 +147,6 @@ class Channel(Settler):
                 name = self.line.add(head.upper())
             elif head:
                 name = self.line.find(head.upper())
-            need(name is None or not name.tag, "prefix", prefix, "no final result code")
             exchange = Exchange(line, head, name, accept, on_info, into)
             await self._exchange(exchange, prompt, payload)
             self._forget_connect()

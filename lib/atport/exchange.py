@@ -72,8 +72,12 @@ class Exchange:
         prefix = self.prefix
         if prefix is None or self.result:
             return False
-        if line.name is not None:
-            return line.name is self._name or line.name.text == self._capitals
+        name = line.name
+        if name is not None:
+            if name is self._name or name.text == self._capitals:
+                return True
+            if len(prefix) < name.size - 1:
+                return False  # "+U" is not "+UUSORD:"; but "+X" and "+X: a:" may mean "+X:"
         return line.startswith(prefix) or line.is_named(self._capitals)
 
     def takes(self, line, name):

@@ -63,7 +63,7 @@ class Receiver(Handlers):
         self.left = False  # the last pump() has left lines to serve
         self._changed = runtime.signal()  # set for who waits: for an answer, or for a prompt
         self._no_memory = MemoryError("the receive path")  # later there is no memory to make it
-        self._escaped = None  # the exception that ended _serve(), if it could be kept
+        self._escaped = None  # the exception that is ending _serve(), to tell its ValueErrors
         self._serving = None
         self._restart()
 
@@ -103,11 +103,14 @@ class Receiver(Handlers):
         """
         try:
             return next(self._serving)
-        except ValueError:  # a handler calls: the rest comes when it has returned
-            return 0
-        except Exception:  # out of memory where nothing else is told of it
+        except Exception as e:
+            if isinstance(e, ValueError) and e is not self._escaped:
+                return 0  # a handler calls: the rest comes when it has returned
+            self._escaped = None
+            if self._serving is None or isinstance(e, StopIteration):
+                e = self._no_memory  # there was none to make it anew
             self._restart()
-            self.report(self._escaped or self._no_memory)
+            self.report(e)
             return 0
         except BaseException:  # Ctrl-C: bytes may have been on their way
             self._restart()

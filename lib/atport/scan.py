@@ -345,4 +345,6 @@ def _capital(c):
 def _key_of(text):
     # The same of a name in capitals, or of a word.
     last = len(text) - 1
-    return last | text[2] << 7 | text[last - 1] << 15 if text[last] == 58 else -1 - last
+    if last < 2 or text[last] != 58:  # "X:" is no name that events() looks for
+        return -1 - last
+    return last | text[2] << 7 | text[last - 1] << 15

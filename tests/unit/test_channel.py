@@ -9,6 +9,7 @@ from atport import blocking as at_blocking
 from atport import stream as stream_module
 from harness import PORTS, AioPort, FakeRuntime, FakeStream
 from atport.errors import PortError
+from transcripts import Dice, decode
 from lexi import AtTimeout, Channel, Clock, blocking
 
 OK = b"\r\nOK\r\n"
@@ -207,6 +208,69 @@ class RoutingTest(unittest.TestCase):
         self.assertEqual(channel.heard_s, 300)
 
 
+class ReadsTest(unittest.TestCase):
+    """A handler that reads by itself hears the same the short way and through the scanner."""
+
+    PIECES = (
+        b"+U: 1", b"+U: 2,\"a b\"", b"+U:3,,4", b"+U:", b"+u: 5", b"+U: \"a", b"+V: 6", b"+W: 7", b"OK", b"RING",
+        b"\r\n", b"\r\n", b"\r\n", b"\r\n\r\n", b"\r", b"\n", b"\n\r", b" ", b"\t", b"\0", b"\xff", b'"', b",",
+        b":", b"+", b"9", b"z" * 30,
+    )  # fmt: skip
+
+    def listen(self, reads):
+        channel = make_channel(ring_size=128, chunk_size=32, line_size=48)
+        heard = []
+
+        def handler(line):
+            line.fields()
+            if not line.bad:
+                heard.append((line.line(), decode(line), line.rest()))
+
+        for prefix in ("+U:", "+V:"):
+            channel.on(prefix, handler, reads=reads)
+        channel.on_unknown = lambda line: heard.append((line.line(), line.bad))
+        return channel, heard
+
+    def hear(self, reads, parts):
+        channel, heard = self.listen(reads)
+        for part in parts:
+            channel.feed(part)
+        while channel.pump():
+            pass
+        found = counters(channel)
+        found["gap"] = channel.gap
+        found["errors"] = channel.handler_errors
+        return heard, found
+
+    def test_random_streams_in_every_cutting(self):
+        urcs = bad = 0
+        for seed in range(150):
+            dice = Dice(seed + 1)
+            data = b"".join(dice.choice(self.PIECES) for _ in range(3 + dice.below(9))) + b"\r\n"
+            expected = self.hear(False, [data])
+            for parts in harness.pieces(data):
+                self.assertEqual(self.hear(True, parts), expected, "%d: %r" % (seed, parts))
+            urcs += expected[1].get("urcs", 0)
+            bad += expected[1].get("undecodable", 0)
+        self.assertTrue(urcs > 60 and bad > 60, "%d %d" % (urcs, bad))
+
+    def test_lone_line_ends(self):
+        # A CR in the middle of what looked like one line made all of it unreadable.
+        for data, lines in (
+            (b"+U: 1\r99\r\n", [b"+U: 1", b"99"]),
+            (b"+U: 1\r+V: 2\r\n", [b"+U: 1", b"+V: 2"]),
+            (b"+U: 1\r\r+U: 2\r\n", [b"+U: 1", b"+U: 2"]),
+            (b"\r\n+U: 1\r+U: 2\r+V: 3\r\n\r\n+V: 4\r\n", [b"+U: 1", b"+U: 2", b"+V: 3", b"+V: 4"]),
+            (b'+U: "a\r+U: 2\r\n', [b'+U: "a', b"+U: 2"]),
+            (b"+U: 1\n+V: 2\r\n", [b"+U: 1", b"+V: 2"]),
+        ):  # fmt: skip
+            for reads in (False, True):
+                for parts in harness.pieces(data):
+                    heard, found = self.hear(reads, parts)
+                    self.assertEqual([each[0] for each in heard], lines, "%s %r" % (reads, parts))
+                    self.assertEqual(found["lines"], len(lines), "%s %r" % (reads, parts))
+
+
 class HandlerTest(unittest.TestCase):
     def test_registered_one_after_the_other(self):
         channel = make_channel()
@@ -280,6 +344,49 @@ class HandlerTest(unittest.TestCase):
             channel.feed(b"+U: 1\r\n")
             self.assertEqual(channel.handler_errors, count)
         self.assertEqual([str(e) for e in told], ["handler must not be async"] * 3)
+
+    def test_only_a_coroutine_that_was_returned_is_closed(self):
+        class Socket:
+            closed = 0
+
+            def send(self):
+                pass
+
+            def close(self):
+                self.closed += 1
+
+        socket = Socket()
+        for result in (socket, 5, b"x", [], socket.close):
+            for count in (1, 2):
+                channel = make_channel()
+                for _ in range(count):
+                    channel.on("+U:", lambda line, result=result: result)
+                channel.feed(b"+U: 1\r\n")
+                found = socket.closed, channel.handler_errors, channel.urcs
+                self.assertEqual(found, (0, 0, 1), "%r" % (result,))
+
+    def test_one_that_writes_to_flash_is_told_at_once(self):
+        for make in PORTS:
+            stream = FakeStream()
+            port = make(stream, flow=False)
+            told, written = [], []
+
+            def handler(line, port=port, written=written):
+                coro = port.channel.write_flash(lambda: written.append(1))
+                try:
+                    coro.send(None)
+                except StopIteration:
+                    pass
+                finally:
+                    coro.close()
+
+            port.channel.on("+U:", handler)
+            port.channel.on_error = told.append
+            stream.send(b"+U: 1\r\n", 10)
+            port.idle(100)
+            self.assertEqual(([type(e) for e in told], written), ([PortError], []), make.name)
+            port.run(port.channel.write_flash(lambda written=written: written.append(2)))
+            self.assertEqual(written, [2])
 
     def test_one_that_sends_is_told_at_once(self):
         for make in PORTS:
@@ -518,6 +625,36 @@ class MemoryTest(unittest.TestCase):
             self.assertEqual(seen[-1], 2, name)
             self.assertTrue(calls and channel.handler_errors >= 1, name)
 
+    def test_what_escapes_is_reported_as_itself(self):
+        # Every one was a MemoryError, and a ValueError was taken for a handler that pumps.
+        for what in (AttributeError, IndexError, ValueError, TypeError, MemoryError):
+            stream = FakeStream()
+            channel = make_channel(stream)
+            told, seen = [], []
+            channel.on_error = told.append
+            channel.on("+U:", lambda line, seen=seen: seen.append(line.int(0)))
+            real = channel.line._unknown
+
+            def fails(*args, what=what, real=real, channel=channel):
+                channel.line._unknown = real
+                raise what("this one")
+
+            for n in (1, 2):
+                channel.line._unknown = fails
+                stream.send(b"what\r\n")
+                channel.pump()
+                self.assertEqual([(type(e), str(e)) for e in told], [(what, "this one")] * n)
+                self.assertFalse(channel._busy)
+                stream.send(b"+U: %d\r\n" % n)
+                while channel.pump():
+                    pass
+                self.assertEqual(seen[-1], n)
+            # Later ones are not taken for it.
+            channel._cut = lambda: 1 // 0
+            channel.ring.cut = True
+            channel.feed(b"x")
+            self.assertIs(type(told[2]), ZeroDivisionError)
+
     def test_ctrl_c_in_the_middle_of_a_burst(self):
         stream = FakeStream()
         channel = make_channel(stream)
@@ -585,6 +722,54 @@ class GapTest(unittest.TestCase):
         self.assertTrue(channel.gap)
         channel.close_gap(channel.lost)
         self.assertFalse(channel.gap)
+
+    def test_opened_by_what_an_exception_may_have_taken_away(self):
+        def mute(channel, stream):
+            channel.pump = lambda: 0  # feed() gives up
+            channel.feed(b"+U: 1\r\n")
+
+        def interrupted(channel, stream):
+            stream.broken = True
+            stream.error = KeyboardInterrupt
+            channel.pump()
+
+        def handled(what, reads):
+            def fail(line):
+                raise what
+
+            def act(channel, stream):
+                channel.on("+U:", fail, reads=reads)
+                channel.feed(b"+U: 1\r\n")
+
+            return act
+
+        for act, gap in (
+            (mute, True),
+            (interrupted, True),
+            (handled(MemoryError, False), True),
+            (handled(MemoryError, True), True),
+            (handled(KeyboardInterrupt, False), True),
+            (handled(KeyboardInterrupt, True), True),
+            (handled(ValueError, False), False),
+            (handled(OSError, True), False),
+        ):
+            stream = Failing()
+            channel = make_channel(stream)
+            calls = []
+            channel.on_gap = lambda calls=calls: calls.append(1)
+            try:
+                act(channel, stream)
+            except KeyboardInterrupt:
+                pass
+            self.assertEqual((channel.gap, channel.lost > 0, bool(calls)), (gap, gap, gap))
+
+    def test_a_doubt_is_told_at_once(self):
+        # Nothing may come for hours.
+        channel = make_channel()
+        calls = []
+        channel.on_gap = lambda: calls.append(channel.gap)
+        channel.doubt()
+        self.assertEqual(calls, [True])
 
     def test_a_doubt(self):
         channel = make_channel()
@@ -669,6 +854,58 @@ class StreamTest(unittest.TestCase):
                 self.assertEqual(type(e) is ValueError and "VMIN" in str(e), waits)
         finally:
             stream_module._waits = real
+
+    def test_files_and_pipes_that_block(self):
+        # Only a tty can be told not to wait.
+        for path, mode in ((__file__, "rb"), ("/dev/zero", "r+b"), ("/dev/null", "r+b")):
+            with open(path, mode, 0) as stream:
+                for make in (
+                    lambda: Channel(stream, FakeRuntime(FakeStream())),
+                    lambda: blocking.Runtime(stream),
+                ):
+                    e = failure(make)
+                    self.assertIs(type(e), ValueError, "%s: %r" % (path, e))
+
+    def test_any_that_fails(self):
+        # The reader ended for ever, and poll() raised.
+        class Uart(Failing):
+            failures = 0
+
+            def any(self):
+                if self.failures:
+                    self.failures -= 1
+                    raise OSError(5)
+                self._arrive()
+                return len(self._now)
+
+        for failures in (1, 2, 3, 9):
+            stream = Uart()
+            channel = make_channel(stream)
+            seen = []
+            channel.on("+U:", lambda line, seen=seen: seen.append(line.int(0)))
+            runtime = blocking.Runtime(stream, stream.ticks, line_ms=0)
+            stream.send(b"+U: 1\r\n")
+            stream.failures = failures
+            for _ in range(10):
+                runtime.poll(channel, 0)
+            self.assertEqual((seen, channel.stream_errors), ([1], failures))
+
+            stream = Uart()
+            port = AioPort(stream)
+            del seen[:]
+            port.channel.on("+U:", lambda line, seen=seen: seen.append(line.int(0)))
+            stream.failures = failures
+            stream.send(b"+U: 2\r\n", 10)
+
+            async def main(port=port):
+                reader = asyncio.create_task(harness.AioRuntime(0).read(port.channel))
+                await asyncio.sleep_ms(500)
+                alive = not reader.done()
+                reader.cancel()
+                return alive
+
+            self.assertTrue(harness.run_asyncio(main(), stream), "%d" % failures)
+            self.assertEqual((seen, port.channel.stream_errors), ([2], failures))
 
     def test_spurious_wake_ups(self):
         for make in PORTS:

@@ -219,6 +219,42 @@ class TranscriptTest(unittest.TestCase):
                     port.stream.answers = {b"AT+A?": row[2]}
                     self.check(port, ear, row, port.stream.piece)
 
+    def test_noise_before_information_text_that_nobody_registered(self):
+        for make in PORTS:
+            for noise in (b"\xff", b"\0", b"\xff\0\x81"):
+                for name in (b"+XYZ:", b"+xyz:"):
+                    port = make(FakeStream())
+                    data = b"\r\n" + noise + name + b" 20,99\r\n" + _OK
+                    for parts in harness.pieces(data):
+                        port.stream.answers = {b"AT+XYZ": in_parts(port.stream, parts)}
+                        self.assertEqual(port.command("AT+XYZ", "+XYZ:"), [b"20,99"], parts)
+                    self.assertEqual((port.channel.undecodable, port.channel.gap), (0, False))
+
+    def test_prefixes_that_are_no_name(self):
+        # They were no longer expected once the name was known, by a handler or by a command.
+        for prefix, line, info in (
+            ("+X", b"+X: 1", [b": 1"]),
+            ("+X: a:", b"+X: a: 1", [b"1"]),
+            ("+X: 5", b"+X: 5,1", [b",1"]),
+            ("+X", b"+XY: 1", []),
+            ("+X: a:", b"+X: b: 1", []),
+            ("", b"+X: 1", []),
+        ):
+            for make in PORTS:
+                for known in ("", "on", "command"):
+                    if not known and not info:
+                        continue
+                    port = make(FakeStream(answers={b"AT+X": b"\r\n" + line + _OK}))
+                    heard = []
+                    for name in ("+X:", "+XY:"):
+                        if known == "on":
+                            port.channel.on(name, lambda line, heard=heard: heard.append(1))
+                        elif known:
+                            port.command("AT", name)
+                    where = "%r %r %s" % (prefix, line, known)
+                    self.assertEqual(port.command("AT+X", prefix), info, where)
+                    self.assertEqual(len(heard), known == "on" and not info, where)
+
     def test_accept_tells_the_answer_from_a_urc_of_the_same_prefix(self):
         data = b"\r\n+U: 1,721,2\r\n\r\n+U: 1,7\r\n\r\n+U: 4,7\r\n" + _OK + b"\r\n+U: 0,1\r\n"
         for make in PORTS:
@@ -931,6 +967,18 @@ class ArgumentTest(unittest.TestCase):
         (("AT",), {"prompt": "@", "payload": None}, ("payload", "None", "bytes")),
         (("AT",), {"into": b"fixed"}, ("into", "b'fixed'", "bytearray")),
         (("AT",), {"into": 100}, ("into", "100", "bytearray")),
+        (("AT",), {"into": memoryview(b"fixed")}, ("into", "bytearray")),
+        (("AT", "+X:"), {"into": memoryview(b"fixed"), "size_field": 1}, ("into", "bytearray")),
+        (("AT",), {"payload": b"abc"}, ("payload", "b'abc'", "prompt")),
+        (("AT", "+X:"), {"payload": bytearray(1)}, ("payload", "prompt")),
+        (("AT", "+CME ERROR:"), {}, ("prefix", "'+CME ERROR:'", "final result code")),
+        (("AT", "+cms error:"), {}, ("prefix", "'+cms error:'", "final result code")),
+        (("AT", "OK"), {}, ("prefix", "'OK'", "final result code")),
+        (("AT", "no carrier"), {}, ("prefix", "'no carrier'", "final result code")),
+        (("AT", "\u00e9:"), {}, ("prefix", "printable ASCII")),
+        (("AT", "+X\r:"), {}, ("prefix", "printable ASCII")),
+        (("AT", "+X:"), {"size_field": 16}, ("size_field", "16", "0..15")),
+        (("AT", "+X"), {"size_field": 1}, ("prefix", "'+X'")),
     )  # fmt: skip
 
     def test_refused_before_a_byte_is_sent(self):
@@ -943,6 +991,23 @@ class ArgumentTest(unittest.TestCase):
                     self.assertIn(word, str(e))
                 self.assertEqual(port.stream.written, b"")
             self.assertEqual(port.command("AT"), [])
+
+    def test_refused_before_an_answer_is_waited_for_that_is_still_owed(self):
+        for make in PORTS:
+            port = make(mute_stream())
+            self.assertIs(type(failure(port.command, "AT+X", timeout_ms=100)), AtTimeout)
+            written = port.stream.written
+            for args, kwargs, _ in self.wrong:
+                e = failure(port.command, *args, **kwargs)
+                self.assertIs(type(e), ValueError, "%r %r: %r" % (args, kwargs, e))
+                self.assertEqual(port.stream.written, written, "%r %r" % (args, kwargs))
+
+    def test_short_prefixes(self):
+        for make in PORTS:
+            for prefix in (":", "X:", "+:", "X"):
+                head = prefix.encode()
+                port = make(FakeStream(answers={b"AT+X": b"\r\n" + head + b" 1\r\n" + _OK}))
+                self.assertEqual(port.command("AT+X", prefix), [b"1"], prefix)
 
 
 class InterruptTest(unittest.TestCase):

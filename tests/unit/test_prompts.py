@@ -231,6 +231,50 @@ class LatePromptTest(unittest.TestCase):
                 for data in port.stream.taken:
                     self.assertEqual(data, _DATA, where)
 
+    async def cancelled(self, coro, after_ms):
+        task = asyncio.create_task(coro)
+        await asyncio.sleep_ms(after_ms)
+        task.cancel()
+        try:
+            await task
+        except (asyncio.CancelledError, AtError, PortError):
+            pass
+
+    def test_cancelled_between_a_late_prompt_and_its_data(self):
+        # The second task keeps what the first one promised: it forgot that when it was cancelled.
+        for late_ms, first_ms in ((5, 40), (100, 40), (100, 140), (400, 60), (3000, 1000)):
+            for after_ms in (-1, 0, 1, 10, 25, 40, 49, 50, 51, 60, 80, 100):
+                port = AioPort(Sender(late_ms))
+                second_ms = max(late_ms + 21 - first_ms, 0) + after_ms  # behind the gap of 21 ms
+                where = "%d %d %d" % (late_ms, first_ms, second_ms)
+
+                async def main(port=port, first_ms=first_ms, second_ms=second_ms):
+                    command = port.channel.command
+                    text = "AT+SEND=%d" % len(_DATA)
+                    options = {"prompt": "@", "payload": _DATA, "timeout_ms": 30000}
+                    await self.cancelled(command(text, "+SEND:", **options), first_ms)
+                    second = command("AT+T=9", "+T:", timeout_ms=20000)
+                    await self.cancelled(second, max(second_ms, 1))
+
+                port.run(main())
+                self.check(port, where)
+                self.assertEqual(port.stream.taken, [_DATA], where)
+
+    def test_without_a_prompt_no_byte_of_the_payload_is_sent(self):
+        # It was read as command lines: by a module that had lost the command they belong to.
+        for make in PORTS:
+            for data in (_DATA, b"\rAT+BAD\r.", b"AT+BAD\r", b"\r" * 20):
+                port = make(Sender(None))
+                options = {"prompt": "@", "payload": data, "timeout_ms": 1000}
+                with self.assertRaises(AtTimeout):
+                    port.command("AT+SEND=%d" % len(data), "+SEND:", **options)
+                self.assertEqual(port.command("AT+T=1", "+T:", timeout_ms=20000), [b"1"])
+                lines = port.stream.lines
+                self.assertEqual(lines[1][: len(data)], bytes(len(data)), "%r" % lines)
+                rest = set(lines[2:])
+                rest.add(lines[1][len(data) :])
+                self.assertEqual(rest, {harness.PROOF, b"AT+T=1"}, "%r" % lines)
+
 
 if __name__ == "__main__":
     unittest.main()

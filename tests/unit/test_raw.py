@@ -5,7 +5,7 @@ import unittest
 
 import harness
 from atport.errors import AtTimeout, ModuleRebooted, PortError
-from transcripts import Port, Still, nums
+from transcripts import Dice, Port, Still, Uart, nums
 
 _OK = b"\r\nOK\r\n"
 _STAT = "+ULWM2MSTAT:"
@@ -139,6 +139,124 @@ class RawTest(unittest.TestCase):
                     self.assertEqual(port.heard, [], where)
                     self.works(port, where)
                     self.assertTrue(port.channel.gap, where)
+
+    def test_the_next_command_behind_the_wrong_number(self):
+        # It was sent while nothing was believed, and its answer was thrown away.
+        for kind, size in ((0, 5), (1, 0), (1, 5), (1, 8), (2, 3), (2, 8)):
+            for timeout_ms in (500, 1000, 3000):
+                kind_ = self.KINDS[kind]
+                port = self.port()
+                port.answer(kind_[0].encode(), [kind_[2](b"123456789", size) + _OK])
+                where = "%s %d %d" % (kind_[0], size, timeout_ms)
+                with self.assertRaises(PortError):
+                    self.ask(port, kind_, bytearray(9))
+                start = port.stream.ticks.ms
+                port.stream.answers[b"AT+T=1"] = b"\r\n+T: 1\r\n" + _OK
+                found = port.command("AT+T=1", "+T:", timeout_ms=timeout_ms)
+                self.assertEqual(found, [b"1"], where)
+                self.assertTrue(port.stream.ticks.ms - start < 500, where)
+
+    def test_more_behind_connect_than_was_said(self):
+        # The rest of the data was read as lines, and nobody was told.
+        inner = b"abcdefghi" + _URC
+        for size in (1, 3, 8, len(inner) - 4):
+            for parts in harness.pieces(connect(inner, size) + _OK):
+                port = self.port()
+                port.answer(b"AT+FREAD=1", parts)
+                where = "%d %r" % (size, parts)
+                with self.assertRaises(PortError):
+                    port.command("AT+FREAD=1", into=bytearray(99), timeout_ms=3000)
+                self.assertEqual((port.heard, port.channel.gap), ([], True), where)
+
+    # What stands before 36 bytes with a URC in them: blanks round the number and before the quote.
+    HEADERS = (
+        b"+USORD: 0,%d,",
+        b"+USORD: 0, %d,",
+        b"+USORD: 0,  %d,",
+        b"+USORD: 0,%d ,",
+        b"+USORD: 0,%d, ",
+        b"+USORD:0, %d , ",
+        b"+USORD: 0 ,  %d  ,  ",
+        b"+usord: 0,%d,",
+        b"\xff+USORD: 0,%d,",
+        b"\0\xff\0+uSORD: 0, %d , ",
+    )
+
+    def test_headers_with_blanks_noise_and_in_small_letters(self):
+        data = b"123456789" + _URC + b"\r\n"
+        for header in self.HEADERS:
+            wire = b"\r\n" + header % len(data) + b'"' + data + b'"\r\n' + _OK + _URC
+            for parts in harness.pieces(wire):
+                port = self.port()
+                port.answer(b"AT+USORD=0,99", parts)
+                into = bytearray(99)
+                n = port.command("AT+USORD=0,99", "+USORD:", size_field=1, into=into)
+                self.assertEqual((n, bytes(into[:n])), (len(data), data), parts)
+                port.serve()
+                self.assertEqual(port.heard, [(_STAT, nums(1, 721, 3))], parts)
+                self.assertFalse(port.channel.gap, parts)
+
+    def test_headers_before_more_bytes_than_a_line_may_have(self):
+        # Up to the first line end in the data it is an open line, and too long.
+        data = b"x" * 600 + _URC + b"y" * 76
+        for header in self.HEADERS:
+            wire = b"\r\n" + header % len(data) + b'"' + data + b'"\r\n' + _OK + _URC
+            for step in (1, 37, 128, 1000):
+                port = self.port()
+                parts = [wire[i : i + step] for i in range(0, len(wire), step)]
+                port.answer(b"AT+USORD=0,999", parts)
+                into = bytearray(999)
+                n = port.command("AT+USORD=0,999", "+USORD:", size_field=1, into=into)
+                where = "%r, %d at a time" % (header, step)
+                self.assertEqual((n, bytes(into[:n])), (len(data), data), where)
+                port.serve()
+                self.assertEqual(port.heard, [(_STAT, nums(1, 721, 3))], where)
+                self.assertEqual((port.channel.overlong, port.channel.gap), (0, False), where)
+
+    def test_a_header_that_falls_into_an_overflow(self):
+        # Nothing of the datagram is heard, as nobody knows where it ends.
+        inner = b"\r\n+ULWM2MSTAT: 1,721,4\r\n"
+        for filler in range(0, 60, 3):
+            uart = Uart(64)
+            port = Port([_STAT], uart, rxbuf=64, chunk_size=16)
+            port.channel.announce("+USORD:", 1)
+            uart.push(b"x" * filler + b"\r\n" + b"y" * (62 - filler) + b'+USORD: 0,40,"')
+            while port.channel.pump():
+                pass
+            uart.push(inner + b"z" * (40 - len(inner)) + b'"\r\n')
+            while port.channel.pump():
+                pass
+            self.assertEqual((port.heard, port.channel.gap), ([], True), "%d" % filler)
+
+    def test_datagrams_through_a_buffer_that_overflows(self):
+        for seed in range(60):
+            dice = Dice(seed + 1)
+            uart = Uart(64)
+            port = Port([_STAT], uart, rxbuf=64, chunk_size=16, ring_size=512, line_size=200)
+            into = bytearray(64)
+            found = []
+
+            def handler(line, found=found, into=into):
+                found.append(bytes(into[: line.int(1)]))
+
+            port.channel.on("+USORD:", handler, size_field=1, into=into)
+            wire = b""
+            for _ in range(10):
+                end = bytes(dice.choice(b'"\r\nOK,+: ') for _ in range(dice.below(20)))
+                wire += usord(_URC + end)
+            at = 0
+            while at < len(wire):
+                n = 1 + dice.below(40)
+                uart.push(wire[at : at + n])
+                at += n
+                if dice.below(5) < 3:
+                    port.channel.pump()
+            while port.channel.pump():
+                pass
+            self.assertEqual(port.heard, [], "seed %d" % seed)
+            for data in found:
+                self.assertEqual(data[: len(_URC)], _URC, "seed %d" % seed)
+            self.assertTrue(port.channel.gap or not uart.dropped, "seed %d" % seed)
 
     def test_given_up_anywhere(self):
         # The rest comes later, or never; the module may restart meanwhile.

@@ -667,6 +667,35 @@ class TwiceTest(unittest.TestCase):
         self.assertEqual(node.ladder.track(721).timer_s, 86307)
 
 
+class TimerTest(unittest.TestCase):
+    """What see_timer() says decides whether the supervisor is woken."""
+
+    # Timers seen, (s, timer), and whether anything follows from the last one.
+    table = (
+        (((0, 86400),), True),
+        (((0, 86400), (10, 20)), True),
+        (((0, 86400), (10, 86000)), True),
+        (((0, 86400), (10, 86384)), True),
+        (((0, 86400), (10, 86385)), False),  # so much faster than ours its clock may be
+        (((0, 86400), (10, 86390)), False),
+        (((0, 86400), (10, 86395)), False),
+        (((0, 86400), (10, 86401)), True),
+        (((0, 86400), (10, 20), (20, 10)), False),
+        (((0, 86400), (10, 20), (12, 5)), True),
+        (((0, 86400), (3600, 82800), (7200, 79200)), False),
+        (((0, 86400), (3600, 82800), (7200, 30)), True),
+    )
+
+    def test_one_that_drops_is_news_and_one_that_counts_down_is_none(self):
+        for steps, news in self.table:
+            node = Node()
+            node.see(721, 3)
+            for at_s, timer_s in steps:
+                node.now_s = at_s
+                found = node.ladder.see_timer(at_s, 721, timer_s)
+            self.assertEqual(bool(found), news, "%r" % (steps,))
+
+
 class EpisodeTest(unittest.TestCase):
     def fail_once(self, node, hold_s, updated=True):
         """Two tries, then registered for hold_s, then failed again."""

@@ -122,6 +122,18 @@ class StatusTest(unittest.TestCase):
                 self.assertEqual(node.registry.unknown_codes, 2)
                 self.assertEqual(node.channel.lost, 0, code)
 
+    def test_unknown_codes_behind_a_restart(self):
+        # 99 is also what stands for a code that is not known.
+        for code in UNKNOWN_STATUS:
+            for event in (codes.BOOTSTRAP, codes.REGISTRATION):
+                node = Node()
+                node.urc(b"1,721,3", b"5,1")
+                before = node.state()
+                node.urc(b"%d,721,%d" % (event, code))
+                self.assertEqual(node.state(), before, code)
+                self.assertEqual(node.registry.unknown_codes, 1, code)
+                self.assertEqual(node.seen[-1], (event, 721, code))
+
     def test_a_full_table_of_servers_drops_and_counts(self):
         node = Node(max_servers=2)
         node.urc(b"1,1,3", b"1,2,3")

@@ -466,6 +466,71 @@ class KnowledgeTest(Case):
 
         both(script)
 
+    def test_a_doubt_on_an_idle_port(self):
+        # The monitor slept on, and polled with its next check a quarter of an hour later.
+        answers = {
+            b"AT+ULWM2MSTAT?": b"\r\n+ULWM2MSTAT: 1,7\r\n\r\nOK\r\n",
+            POLL: b"\r\n+ULWM2MREG: 721,3,86400\r\n\r\nOK\r\n",
+            b"AT+ULWM2M?": b"\r\n+ULWM2M: 0\r\n\r\nOK\r\n",
+            b"AT+ULWM2MREG=?": b"\r\n+ULWM2MREG: (721)\r\n\r\nOK\r\n",
+        }
+        for what, flow, polls in (
+            ("doubt", False, True),
+            ("doubt", True, True),
+            ("write_flash", False, True),
+            ("write_flash", True, False),
+            ("nothing", False, False),
+        ):
+            stream = harness.FakeStream(answers=answers)
+            lexi = harness.make_aio_lexi(stream, flow=flow)
+
+            async def main(lexi=lexi, what=what):
+                await lexi.start()
+                await asyncio.sleep_ms(20000)
+                before = lexi.monitor.polls
+                if what == "doubt":
+                    lexi.channel.doubt()
+                elif what == "write_flash":
+                    await lexi.channel.write_flash(lambda: None)
+                await asyncio.sleep_ms(5000)
+                return lexi.monitor.polls > before, lexi.channel.gap
+
+            found = harness.run_asyncio(main(), stream)
+            self.assertEqual(found, (polls, False), "%s %s" % (what, flow))
+
+    def test_a_timer_that_drops(self):
+        # The supervisor went on sleeping for the time that the old one had left.
+        for timer_s, wakes in ((20, True), (86390, False), (86500, True)):
+            stream = harness.FakeStream()
+            watcher = supervisor.Supervisor(
+                harness.make_aio_lexi(stream), servers=(721,), store=MemoryStore()
+            )
+            channel = watcher._channel
+            channel.feed(b"\r\n+ULWM2MSTAT: 1,721,3\r\n+ULWM2MSTAT: 2,721,86400\r\n")
+            watcher._signal.clear()
+            stream.ticks.ms += 10000
+            channel.feed(b"\r\n+ULWM2MSTAT: 2,721,%d\r\n" % timer_s)
+            self.assertEqual(watcher._signal._event.is_set(), wakes, "%d" % timer_s)
+
+    def test_network_states_that_are_none(self):
+        # "+CEREG: u" made a module that was attached a detached one.
+        for stat in (5, 1, 0, 2):
+            for text in (b"\xb5", b"u", b'"', b"/", b":", b"-", b"\x01", b"\x7f", b"x,y", b'"5'):
+                for head in (b"+CEREG: ", b"+CEREG:", b"+CEREG:  "):
+                    stream = harness.FakeStream()
+                    watcher = supervisor.Supervisor(
+                        harness.make_aio_lexi(stream), servers=(721,), store=MemoryStore()
+                    )
+                    channel = watcher._channel
+                    channel.feed(b"\r\n+CEREG: %d\r\n" % stat)
+                    before = watcher._stat, watcher.view.attached, watcher.view.denied
+                    self.assertEqual(before, (stat, stat in (1, 5), False))
+                    channel.feed(b"\r\n" + head + text + b"\r\n")
+                    found = watcher._stat, watcher.view.attached, watcher.view.denied
+                    self.assertEqual(found, before, "%r %r" % (head, text))
+                    self.assertEqual(channel.gap, channel.undecodable > 0)
+                    self.assertEqual(channel.handler_errors, 0)
+
     def test_paused_it_still_polls_after_an_impossible_jump(self):
         # The poll came with the next check of everything, a quarter of an hour later.
         async def script(node, module):

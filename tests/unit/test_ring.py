@@ -5,7 +5,19 @@ import unittest
 import harness
 from atport.ring import Ring
 from atport.scan import LINE, MORE, Scanner
-from transcripts import NOTHING, Dice, Port, Reader, Still, Uart, num, quoted_num, refusal, txt
+from transcripts import (
+    NOTHING,
+    Dice,
+    Port,
+    Reader,
+    Still,
+    Uart,
+    num,
+    nums,
+    quoted_num,
+    refusal,
+    txt,
+)
 
 _NAMES = (b"+A:", b"OK")
 
@@ -80,6 +92,7 @@ class SizeTest(unittest.TestCase):
             ((0, 8), "ring_size: 0, expected 64..32768"),
             ((-1, 8), "ring_size: -1, expected 64..32768"),
             ((None, 8), "ring_size: None, expected 64..32768"),
+            ((32769, 8), "ring_size: 32769, expected 64..32768"),
             ((64, 1.5), "chunk_size: 1.5, expected 1..63"),
             ((64, 0), "chunk_size: 0, expected 1..63"),
             ((64, -1), "chunk_size: -1, expected 1..63"),
@@ -113,6 +126,23 @@ class SizeTest(unittest.TestCase):
                 reader.feed(b"%d" % (i % 10) * limit + b"\r\n")
             self.assertEqual(reader.texts, [b"%d" % (i % 10) * limit for i in range(20)])
             self.assertEqual((reader.ring.overrun, reader.overlong), (0, 0))
+
+    def test_fields_at_the_far_end_of_the_largest_ring(self):
+        # Beyond 65535 their places were cut to 16 bits.
+        port = Port(["+A:"], ring_size=1 << 15, chunk_size=1 << 14, line_size=64)
+        channel = port.channel
+        wire = b"\n" * 16320 + b"+"  # an open line, and the next chunk goes behind it
+        places = []
+        channel.on("+A:", lambda line: places.append(line.starts[len(line) - 1]))
+        for _ in range(3):
+            channel.feed(wire)
+            channel.feed(b'A: 1,"abc"\r\n')
+            channel.feed(wire)
+            channel.feed(b"A:1\r\n" + b"\n" * 16300 + b'+A: "abc",-7,x\r\n+A: 2\r\n')
+        found = [fields for _, fields in port.heard]
+        four = [[num(1), txt(b"abc")], nums(1), [txt(b"abc"), num(-7), txt(b"x")], nums(2)]
+        self.assertEqual(found, four * 3)
+        self.assertTrue(max(places) > 32600, "%r" % places)
 
 
 class MoveTest(unittest.TestCase):
@@ -205,6 +235,41 @@ class LossTest(unittest.TestCase):
             heard = [fields[0][1] for _, fields in port.heard]
             self.assertEqual(heard, [721] * 4 + ([] if lost else [5]) + [6])
             self.assertEqual(port.channel.lost, lost)
+
+    def test_with_flow_control_a_full_buffer_is_no_loss(self):
+        # It stays full while the other side waits.
+        for flow, loss_mark in ((True, None), (True, 64), (False, None)):
+            self.uart = uart = Uart(1000)
+            uart.any = lambda uart=uart: min(64, uart._count)
+            port = Port(["+U:"], uart, chunk_size=16, rxbuf=64, flow=flow, loss_mark=loss_mark)
+            uart.push(b"".join(b"+U: %d\r\n" % i for i in range(90)))
+            self.drain(port)
+            heard = [fields[0][1] for _, fields in port.heard]
+            self.assertEqual(heard == list(range(90)), flow, "%r" % heard)
+            found = port.channel.overrun == 0, port.channel.lost == 0, port.channel.gap
+            self.assertEqual(found, (flow, flow, not flow))
+
+    def test_a_buffer_that_is_larger_than_was_said(self):
+        # any() says so, with more than a buffer and a FIFO hold: then it is no sign of a loss.
+        for first, loses in ((96, True), (97, False), (200, False)):
+            self.uart = uart = Uart(300)
+            port = Port(["+U:"], uart, chunk_size=16, rxbuf=64)
+            wire = b"+U: 10\r\n" * 13
+            uart.push(wire[:first])
+            port.channel.pump()
+            uart.push(wire[first:])
+            self.drain(port)
+            self.assertEqual(port.channel.gap, loses, "%d" % first)
+            self.assertEqual(len(port.heard) < 13, loses, "%d" % first)
+            if not loses:
+                for size in (64, 80, 96, 104):
+                    del port.heard[:]
+                    uart.push(wire[:size])
+                    self.drain(port)
+                    uart.push(wire[size:])
+                    self.drain(port)
+                    found = len(port.heard), port.channel.overrun, port.channel.gap
+                    self.assertEqual(found, (13, 0, False), "%d" % size)
 
     def test_three_places_at_a_time(self):
         port = Port(["+ULWM2MSTAT:"], Uart(64), rxbuf=64, chunk_size=16)

@@ -135,6 +135,20 @@ class LineTest(unittest.TestCase):
             self.assertTrue(scanner.equals(i, text))
             self.assertFalse(scanner.equals(i, text + b"1"))
             self.assertEqual(scanner.equals(i, b""), not text)
+        for data in (
+            b"1,",
+            b"1, ",
+            b"1,  ",
+            b"1 ,",
+            b"1 , ",
+            b"1,\t",
+            b"1, ,",
+            b'1,""',
+            b'1, "" ',
+        ):
+            scanner = read([b"+A: " + data + b"\r"], _NAMES).scanner
+            self.assertEqual((scanner.text(1), scanner.equals(1, b"")), (b"", True), "%r" % data)
+            self.assertFalse(scanner.equals(1, b"1"), "%r" % data)
 
     def test_in_place_number_at_the_end_of_a_line(self):
         for data, number in (
