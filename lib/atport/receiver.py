@@ -63,7 +63,7 @@ class Receiver(Handlers):
         self.left = False  # the last pump() has left lines to serve
         self._changed = runtime.signal()  # set for who waits: for an answer, or for a prompt
         self._no_memory = MemoryError("the receive path")  # later there is no memory to make it
-        self._escaped = None  # the exception that is ending _serve(), to tell its ValueErrors
+        self._failure = None  # the exception that has ended _serve()
         self._serving = None
         self._restart()
 
@@ -103,22 +103,23 @@ class Receiver(Handlers):
         """
         try:
             return next(self._serving)
-        except Exception as e:
-            if isinstance(e, ValueError) and e is not self._escaped:
+        except ValueError:
+            if self._failure is None:
                 return 0  # a handler calls: the rest comes when it has returned
-            self._escaped = None
-            if self._serving is None or isinstance(e, StopIteration):
-                e = self._no_memory  # there was none to make it anew
-            self._restart()
-            self.report(e)
-            return 0
+        except Exception:
+            pass
         except BaseException:  # Ctrl-C: bytes may have been on their way
             self._restart()
             self.doubt()
             raise
+        e = self._failure or self._no_memory  # there was none to make it, or to start anew
+        self._restart()
+        self.report(e)
+        return 0
 
     def _restart(self):
         # What an exception went through is over, and made anew.
+        self._failure = None
         self._busy = False
         self.left = self.ring.start < self.ring.end
         try:
@@ -143,106 +144,109 @@ class Receiver(Handlers):
         longest = line.line_size
         next(events)
         yield 0  # everything is made
-        while True:
-            # Bytes, unless some are left from the last turn.
-            n = 1
-            if self.left:
-                self.left = False
-            else:
-                try:
-                    n = fill()
-                except Exception as e:  # the stream's, or out of memory: tried again next time
-                    self._stream_failed(e)
-                    n = 0
-                if n == 0:
-                    yield 0
-                    continue
-                self.received = (self.received + n) & _MASK
-            now_ms = ticks()
-            if time.ticks_diff(now_ms, clock.last_ms) >= 1000:
-                clock.ms()
-            if line.state and self._raw is not None:
-                self._raw.listen(now_ms)
-            self.heard_ms = now_ms
-            self._busy = True
-            left = _MOST
-            long_way = False
-            while ring.start < ring.end:
-                if left == 0:
-                    self.left = True
-                    break
-                left -= 1
-                what = -1
-                try:
-                    # A line. Most go the short way: whole, of a name whose handler reads the line
-                    # itself, and with no command waiting. All others the scanner knows, and those
-                    # that could not be read: there may be a lone CR in them.
-                    name = None
-                    begin = start = ring.start
-                    if startswith(b"\r\n", start):
-                        start += 2
-                    stop = find(b"\n", start, ring.end) - 1
-                    if 0 < stop - start <= longest and buf[stop] == 13 and buf[stop - 1] > 32:
-                        if not (line.state or long_way or self.pending):
-                            name = self._readers
-                            while name is not None and not startswith(name.text, start):
-                                name = name.next_reader
-                    if name is not None:
-                        what = LINE
-                        self.lines += 1
-                        ring.start = stop + 2
-                        line.start = start
-                        line.stop = stop
-                        line.at = start + name.size
-                        line.name = name
-                        line.count = -1
-                        line.bad = False
-                    else:
-                        what = next(events)
-                        if what == MORE:
-                            break
-                        if what != LINE and not self._special(what):
-                            continue
-                        self.lines += 1
-                        name = line.name
-                        if name is None or name.tag or self.pending:
-                            if self._answers(line, name):
+        try:
+            while True:
+                # Bytes, unless some are left from the last turn.
+                n = 1
+                if self.left:
+                    self.left = False
+                else:
+                    try:
+                        n = fill()
+                    except Exception as e:  # the stream's, or out of memory: tried again next time
+                        self._stream_failed(e)
+                        n = 0
+                    if n == 0:
+                        yield 0
+                        continue
+                    self.received = (self.received + n) & _MASK
+                now_ms = ticks()
+                if time.ticks_diff(now_ms, clock.last_ms) >= 1000:
+                    clock.ms()
+                if line.state and self._raw is not None:
+                    self._raw.listen(now_ms)
+                self.heard_ms = now_ms
+                self._busy = True
+                left = _MOST
+                long_way = False
+                while ring.start < ring.end:
+                    if left == 0:
+                        self.left = True
+                        break
+                    left -= 1
+                    what = -1
+                    try:
+                        # A line. Most go the short way: whole, of a name whose handler reads it
+                        # itself, and with no command waiting. The scanner has all others, and
+                        # those that could not be read: there may be a lone CR in them.
+                        name = None
+                        begin = start = ring.start
+                        if startswith(b"\r\n", start):
+                            start += 2
+                        stop = find(b"\n", start, ring.end) - 1
+                        if 0 < stop - start <= longest and buf[stop] == 13 and buf[stop - 1] > 32:
+                            if not (line.state or long_way or self.pending):
+                                name = self._readers
+                                while name is not None and not startswith(name.text, start):
+                                    name = name.next_reader
+                        if name is not None:
+                            what = LINE
+                            self.lines += 1
+                            ring.start = stop + 2
+                            line.start = start
+                            line.stop = stop
+                            line.at = start + name.size
+                            line.name = name
+                            line.count = -1
+                            line.bad = False
+                        else:
+                            what = next(events)
+                            if what == MORE:
+                                break
+                            if what != LINE and not self._special(what):
                                 continue
-                        if name is None or name.handler is None:
-                            self._unknown(line)
-                            continue
-                        if not name.reads:
-                            line.fields()
-                        begin = -1
-                        long_way = False
-                    # A URC.
-                    if not line.bad:
-                        self.urcs += 1
-                        self.heard_s = clock.s
-                        result = name.handler(line)
-                        if result is not None:
-                            self.refuse(result)
+                            self.lines += 1
+                            name = line.name
+                            if name is None or name.tag or self.pending:
+                                if self._answers(line, name):
+                                    continue
+                            if name is None or name.handler is None:
+                                self._unknown(line)
+                                continue
+                            if not name.reads:
+                                line.fields()
+                            begin = -1
+                            long_way = False
+                        # A URC.
                         if not line.bad:
-                            continue
-                        self.urcs -= 1
-                    if begin >= 0:
-                        ring.start = begin
-                        long_way = True
-                        self.lines -= 1
-                    else:
-                        self.count_undecodable()
-                        self._show(line)
-                except Exception as e:  # a handler's: counted, and the next line is served
-                    if what < 0:
-                        self._escaped = e
-                        raise
-                    self.report(e)
-            if ring.cut and not self.left:
-                self._cut()
-            if self.gap and self.on_gap:
-                self._call(self.on_gap)
-            self._busy = False
-            yield n
+                            self.urcs += 1
+                            self.heard_s = clock.s
+                            result = name.handler(line)
+                            if result is not None:
+                                self.refuse(result)
+                            if not line.bad:
+                                continue
+                            self.urcs -= 1
+                        if begin >= 0:
+                            ring.start = begin
+                            long_way = True
+                            self.lines -= 1
+                        else:
+                            self.count_undecodable()
+                            self._show(line)
+                    except Exception as e:  # a handler's: counted, and the next line is served
+                        if what < 0:
+                            raise
+                        self.report(e)
+                if ring.cut and not self.left:
+                    self._cut()
+                if self.gap and self.on_gap:
+                    self._call(self.on_gap)
+                self._busy = False
+                yield n
+        except Exception as e:
+            self._failure = e
+            raise
 
     def crowded(self):
         """Whether the UART's buffer is half full: then there is no time to wait for a whole line."""

@@ -56,10 +56,10 @@ def test_registration_comes_at_the_virtual_time_of_the_module(build):
 def test_every_urc_is_there_at_its_millisecond(build):
     world, node = build(config={"baud": 0})
     world.at(100.123, "urc +ULWM2MSTAT: 1,721,17")
-    world.run(100.127)
+    world.run(100.128)
     assert not when(node, code=17)
-    world.run(100.128)  # 5 ms are the time in which a line becomes whole
-    assert when(node, code=17) == [100.128]
+    world.run(100.129)  # 6 ms are the time in which a line becomes whole
+    assert when(node, code=17) == [100.129]
 
 
 def test_a_day_takes_a_fraction_of_a_second_and_few_commands(build):

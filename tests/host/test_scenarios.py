@@ -122,10 +122,11 @@ def on_command(world, verbs, reactions):
 class Seen:
     """What the module saw of the host, and what the node told."""
 
-    def __init__(self, module, reports, chance, late_s):
+    def __init__(self, module, reports, chance, early_s, late_s):
         self.chance = chance
         self.module = module
         self.state = module.state()
+        self.early_s = early_s
         self.late_s = late_s
         self.commands = [(entry[0], entry[2]) for entry in module.happened("command")]
         self.actions = actions(module)
@@ -134,7 +135,7 @@ class Seen:
 
     def within(self, at_s, from_s, to_s):
         """Whether a time is in a span, as far as commands and boots let it be."""
-        return from_s - EARLY_S <= at_s <= to_s + self.late_s
+        return from_s - self.early_s <= at_s <= to_s + self.late_s
 
     def tells(self, wanted):
         """Whether the node told a text, or [text, from_s, to_s]."""
@@ -310,7 +311,7 @@ CHECKS = {
     "told": lambda seen, wanted: [f"not told: {each}" for each in wanted if not seen.tells(each)],
     "not told": lambda seen, wanted: [f"told: {each}" for each in wanted if seen.tells(each)],
 }
-OTHER_KEYS = {"actions", "more", "loose", "late_s"}
+OTHER_KEYS = {"actions", "more", "loose", "early_s", "late_s"}
 
 
 def differences(scenario, module, reports, chance):
@@ -319,7 +320,8 @@ def differences(scenario, module, reports, chance):
     expect.update(scenario["module"].get("expect", {}))
     unknown = set(expect) - set(CHECKS) - OTHER_KEYS
     assert not unknown, unknown
-    seen = Seen(module, reports, chance, expect.get("late_s", LATE_S))
+    slack_s = expect.get("early_s", EARLY_S), expect.get("late_s", LATE_S)
+    seen = Seen(module, reports, chance, *slack_s)
     wrong = []
     if "actions" in expect:
         wrong += check_actions(seen, expect["actions"], expect.get("more"), expect.get("loose"))

@@ -508,6 +508,7 @@ class KnowledgeTest(Case):
             channel = watcher._channel
             channel.feed(b"\r\n+ULWM2MSTAT: 1,721,3\r\n+ULWM2MSTAT: 2,721,86400\r\n")
             watcher._signal.clear()
+            watcher.due_s()
             stream.ticks.ms += 10000
             channel.feed(b"\r\n+ULWM2MSTAT: 2,721,%d\r\n" % timer_s)
             self.assertEqual(watcher._signal._event.is_set(), wakes, "%d" % timer_s)
