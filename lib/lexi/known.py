@@ -13,6 +13,15 @@ def _or_none(value):
     return None if value == _NONE else value
 
 
+def _settled(it):
+    # Settle it; if there is no memory, Registry.settle() tries again.
+    try:
+        it.settle()
+        return True
+    except MemoryError:
+        return False
+
+
 class Server:
     """A copy of what is known of one server, for applications and people.
 
@@ -41,20 +50,20 @@ class Server:
 
 
 class Text:
-    # Text out of a line, of up to `room` bytes; more is cut off. It is kept in bytes that are there.
-    # settle() makes an exact copy besides, in its quotes, with which a line is compared in one call:
-    # when the text is a new one, or later if there is no memory then.
+    # Text out of a line, of up to `room` bytes; more is cut off. It is kept, in quotes, in bytes
+    # that are there. settle() makes an exact copy besides, with which a line is compared in one
+    # call: when the text is a new one, or later if there is no memory then.
     def __init__(self, room):
-        self._bytes = bytearray(room)
+        self._bytes = bytearray(room + 2)
         self._used = 0
         self._quoted = None  # b'"/3300/0/5700"': of the last text that was settled
         self._size = 0  # of that; 0 while it is not this text
 
     def is_at(self, buf, start, stop):
         """Whether buf[start:stop] is this text."""
-        size = min(stop - start, len(self._bytes))
+        size = min(stop - start, len(self._bytes) - 2)
         i = 0
-        while i < size and i < self._used and self._bytes[i] == buf[start + i]:
+        while i < size and i < self._used and self._bytes[i + 1] == buf[start + i]:
             i += 1
         return i == size == self._used
 
@@ -64,23 +73,22 @@ class Text:
         return size > 0 and at + size == line.stop and line.buf.startswith(self._quoted, at)
 
     def take(self, buf, start, stop):
-        """Become buf[start:stop]."""
-        self._used = size = min(stop - start, len(self._bytes))
+        """Become buf[start:stop]; return whether it is settled."""
+        self._used = size = min(stop - start, len(self._bytes) - 2)
+        self._bytes[0] = self._bytes[size + 1] = 34
         self._size = i = 0
         while i < size:
-            self._bytes[i] = buf[start + i]
+            self._bytes[i + 1] = buf[start + i]
             i += 1
-        try:
-            self.settle()
-        except MemoryError:
-            pass  # Registry.settle() tries again
+        return _settled(self)
 
     def settle(self):
         """Have the exact copy, unless there is no text."""
         if self._used and self._size == 0:
+            size = self._used + 2
             if self._quoted is None or not self._is_quoted():
-                self._quoted = b'"%s"' % self.text()
-            self._size = len(self._quoted)
+                self._quoted = bytes(memoryview(self._bytes)[:size])
+            self._size = size
 
     def _is_quoted(self):
         return self.is_at(self._quoted, 1, len(self._quoted) - 1)
@@ -91,7 +99,7 @@ class Text:
 
     def text(self):
         """Return it as bytes."""
-        return bytes(self._bytes[: self._used])
+        return bytes(self._bytes[1 : self._used + 1])
 
 
 class Cell:
@@ -116,10 +124,7 @@ class Cell:
         self.id = server
         self.digits = None
         self.forget(now_s)
-        try:
-            self.settle()
-        except MemoryError:
-            pass  # as above
+        _settled(self)
 
     def forget(self, now_s):
         """Nothing is known any more."""

@@ -10,7 +10,6 @@
 # LARA-R6; UBX is ubxlib's LEXI-R10 row; TS.34 is GSMA's; VZW and ATT are the operators' network
 # guidelines; NCS is Nordic's LwM2M sample and carrier library. "Own" is this project's choice.
 
-import gc
 from micropython import const
 
 from . import codes
@@ -284,6 +283,3 @@ def _check_step(row, values, step):
     _whole(row, "tries", tries, 0 if parked else 1, 0 if parked else _MAX_CAP)
     _whole(row, "cap", cap, 1, _MAX_CAP)
     _whole(row, "cap_s", cap_s, 3600, 86400)
-
-
-gc.collect()  # as in __init__.py

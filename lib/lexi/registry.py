@@ -5,7 +5,6 @@
 # seconds of the channel's clock (`clock.s`). A code the manual does not list is reported and changes
 # nothing; a line that does not say what it should is counted, which leads to a poll (monitor.py).
 
-import gc
 import time
 from micropython import const
 
@@ -403,23 +402,21 @@ class Registry:
             self._count_uri(item)
 
     def _add_uri(self, server, buf, start, stop):
-        i = self._uri_count
-        watched = self._watched is not None and self._watched.is_at(buf, start, stop)
-        if i == len(self._uris) or server > _MAX_ID:
+        if self._uri_count == len(self._uris) or server > _MAX_ID:
             self.dropped += 1
-            if watched:
+            if self._watched is not None and self._watched.is_at(buf, start, stop):
                 self._on_watched()
             return None
-        item = self._uris[i]
-        item.uri.take(buf, start, stop)
+        item = self._uris[self._uri_count]
         item.server = server
-        item.watched = watched
-        if i:
-            self._uris[i - 1].next = item
+        item.watched = self._watched is not None and self._watched.is_at(buf, start, stop)
+        if self._uri_count:
+            self._uris[self._uri_count - 1].next = item
         else:
             self._first_uri = item
-        self._uri_count = i + 1
-        self.wake()
+        self._uri_count += 1
+        if not item.uri.take(buf, start, stop):
+            self.wake()
         return item
 
     def _find(self, server):
@@ -458,6 +455,3 @@ class Registry:
             self.wake()
         if self._tell is not None:
             self._tell(event, server, value)
-
-
-gc.collect()  # as in lexi/__init__.py

@@ -15,12 +15,12 @@ ROOT = Path(__file__).parents[2]
 MOST = 11
 HOT = {
     "lib/atport/ring.py": "fill crowded",
-    "lib/atport/line.py": "number fields _field int kind equals",
-    "lib/atport/receiver.py": "pump",
+    "lib/atport/line.py": "number fields _field _number _check int kind equals",
+    "lib/atport/receiver.py": "pump crowded",
     "lib/atport/clock.py": "ms",
     "lib/lexi/registry.py": """_stat _update _notified _count_uri _created _connection
-        _notify""",
-    "lib/lexi/known.py": "ends",
+        _notify _add_uri""",
+    "lib/lexi/known.py": "ends is_at take settle",
     "lib/lexi/supervisor.py": "_event _cereg",
     "lib/lexi/recovery.py": "see see_timer _see _enter _legal _verdict",
 }
