@@ -9,7 +9,7 @@ from micropython import const
 _FIELDS = const(16)  # so many fields of a line are kept
 _BIG = const(0x3FFFFFFF)  # what a small int of a 32-bit port holds; a larger number is cut to it
 _DIGITS = const(9)  # so many digits always fit
-_CHECKED = const(64)  # so many bytes of a text are looked at for noise; each takes a Pico 16 us
+_CHECKED = const(96)  # so many bytes of a text are looked at for noise; each takes a Pico 16 us
 
 # Kinds of a field: bits in Line.kind(i). INT | TEXT is a quoted number, BIG one that was cut.
 EMPTY = 0
@@ -207,6 +207,6 @@ class Line:
             at += 1
 
     def check(self):
-        """Look for noise in the line, in its first 64 bytes: `bad` says what was found."""
+        """Look for noise in the line, in its first 96 bytes: `bad` says what was found."""
         self._check(self.start, self.stop)
         return self.bad
