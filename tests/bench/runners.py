@@ -48,15 +48,16 @@ def board_files(kind):
 
 def on_unix(port, program, **options):
     """Run a program on the unix port."""
-    result = subprocess.run(
-        [port.path, "-X", "heapsize=8m", "-c", call(program, **options)],
-        cwd=unixport.ROOT,
-        env=unixport.environment("lib", DEVICE.relative_to(unixport.ROOT)),
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=_UNIX_LIMIT_S,
-        check=True,
-    )
+    with tempfile.TemporaryDirectory() as folder:  # the store writes its file there
+        result = subprocess.run(
+            [port.path, "-X", "heapsize=8m", "-c", call(program, **options)],
+            cwd=folder,
+            env=unixport.environment(unixport.ROOT / "lib", DEVICE),
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=_UNIX_LIMIT_S,
+            check=True,
+        )
     return json.loads(result.stdout.partition(_RESULT)[2])
 
 

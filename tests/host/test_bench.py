@@ -25,7 +25,9 @@ def test_every_program_is_run_here():
 @pytest.fixture(scope="module")
 def results():
     port = unixport.find()
-    return {name: runners.on_unix(port, name, **options) for name, options in SMALL.items()}
+    found = {name: runners.on_unix(port, name, **options) for name, options in SMALL.items()}
+    assert not (unixport.ROOT / "lexi.bud").exists()  # nothing is left behind
+    return found
 
 
 def test_speed(results):
