@@ -106,7 +106,7 @@ class Receiver(Handlers):
         except ValueError:
             if self._failure is None:
                 return 0  # a handler calls: the rest comes when it has returned
-        except Exception:
+        except Exception:  # told below
             pass
         except BaseException:  # Ctrl-C: bytes may have been on their way
             self._restart()
