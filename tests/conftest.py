@@ -38,7 +38,7 @@ class Server:
     def __init__(self, path):
         self.path = path
         self._process = subprocess.Popen(
-            [unixport.find().path, "tests/unit/serve.py", path.stem],
+            [unixport.find().path, "-X", "heapsize=4m", "tests/unit/serve.py", path.stem],
             cwd=unixport.ROOT,
             env=unixport.environment(
                 "lib", "tests/unit", unixport.UNITTEST.relative_to(unixport.ROOT)

@@ -1,10 +1,6 @@
-"""Imports single files of lib/lexi under CPython, unmodified: those that touch no hardware.
+"""Imports files of lib/ under CPython, unmodified: those that touch no hardware.
 
-    recovery = deviceless.load("recovery")
-
-`import lexi` would not do: it wants a UART, and it asks for MicroPython. During load() the names
-`micropython`, `atport` and `lexi` stand for a stub and for empty packages; afterwards they are what they
-were before, so nothing else in the process sees them. Files loaded here know each other.
+ladder = deviceless.load("lexi.recovery.ladder")
 """
 
 import importlib
@@ -14,28 +10,11 @@ from pathlib import Path
 
 LIB = Path(__file__).resolve().parents[1] / "lib"
 
-_OURS = ("micropython", "atport", "lexi")
-_loaded = {}
-
 
 def load(name):
-    """Return the module lib/lexi/<name>.py."""
-    if not _loaded:
-        stub = types.ModuleType("micropython")
-        stub.const = lambda value: value
-        _loaded["micropython"] = stub
-        for package in ("atport", "lexi"):
-            _loaded[package] = types.ModuleType(package)
-            _loaded[package].__path__ = [str(LIB / package)]
-    theirs = _take_out()
-    sys.modules.update(_loaded)
-    try:
-        return importlib.import_module(f"lexi.{name}")
-    finally:
-        _loaded.update(_take_out())
-        sys.modules.update(theirs)
-
-
-def _take_out():
-    names = [name for name in sys.modules if name.partition(".")[0] in _OURS]
-    return {name: sys.modules.pop(name) for name in names}
+    """Return the module of that name; what it needs of MicroPython is `const`."""
+    if "micropython" not in sys.modules:
+        sys.modules["micropython"] = types.ModuleType("micropython")
+        sys.modules["micropython"].const = lambda value: value
+        sys.path.append(str(LIB))
+    return importlib.import_module(name)

@@ -1,6 +1,6 @@
 """A fleet of nodes after a server outage and after a power cut, with the library's own ladder.
 
-lib/lexi/recovery.py, policy.py and store.py run here as they are, once for each node, against a
+ladder.py, policy.py and store.py of lib/lexi/recovery run here as they are, once for each node, against a
 model of the module, and beside them two hosts as they are often written:
 
     RETRY60   AT+ULWM2MREG every 60 s while the node is not registered
@@ -54,10 +54,10 @@ from typing import NamedTuple
 
 import deviceless
 
-codes = deviceless.load("codes")
-policy_tables = deviceless.load("policy")
-recovery = deviceless.load("recovery")
-store = deviceless.load("store")
+codes = deviceless.load("lexi.codes")
+policy_tables = deviceless.load("lexi.recovery.policy")
+rules = deviceless.load("lexi.recovery.ladder")
+store = deviceless.load("lexi.recovery.store")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -89,7 +89,7 @@ GIVE_UP_S = 300
 
 HOUR_S = 3600
 DAY_S = 86400
-LATER = recovery.LATER
+LATER = rules.LATER
 OUTAGE_AT_S = DAY_S  # the nodes have run for a day before
 LIMIT_S = 14 * DAY_S  # a node that is not back then counts as lost
 LIMITED_S = 12 * HOUR_S  # the same for the limited server
@@ -395,10 +395,10 @@ class LadderHost:
         self.next_s = LATER
         self.taken = []  # (time, action) of all that was done to the module
         budgets = store.Budgets(policy)
-        self.ladder = recovery.Ladder(policy, budgets, rng.randrange, 0)
+        self.ladder = rules.Ladder(policy, budgets, rng.randrange, 0)
         self.ladder.watch((SERVER,))
         self.view = self.ladder.view
-        self.view.pins = recovery.HAS_RESET
+        self.view.pins = rules.HAS_RESET
 
     def power_up(self, now_s):
         self.next_s = now_s
@@ -429,19 +429,19 @@ class LadderHost:
         ladder = self.ladder
         for _ in range(STUCK):
             action = ladder.decide(now_s)
-            if action == recovery.NONE:
+            if action == rules.NONE:
                 self.next_s = max(ladder.wake_s, now_s + 1)
                 return
             ladder.take(now_s)
-            if action == recovery.POLL:
+            if action == rules.POLL:
                 self._poll(now_s)
-            elif action == recovery.DIAGNOSE:
+            elif action == rules.DIAGNOSE:
                 self._diagnose(now_s)
-            elif action != recovery.PARK:
+            elif action != rules.PARK:
                 self.taken.append((now_s, action))
                 self._carry_out(now_s, action)
                 ladder.done(now_s)
-        name = recovery.ACTIONS[ladder.action]
+        name = rules.ACTIONS[ladder.action]
         raise RuntimeError(f"the ladder wants to {name} without end at {now_s} s")
 
     def _poll(self, now_s):
@@ -453,7 +453,7 @@ class LadderHost:
 
     def _diagnose(self, now_s):
         view = self.view
-        view.sim = recovery.SIM_READY
+        view.sim = rules.SIM_READY
         view.radio_on = True
         view.mode = codes.MODE_ENABLED
         view.attached = self.module.attached
@@ -462,21 +462,21 @@ class LadderHost:
 
     def _carry_out(self, now_s, action):
         module = self.module
-        if action == recovery.REGISTER:
+        if action == rules.REGISTER:
             module.register(now_s)
-        elif action == recovery.PAUSE:
+        elif action == rules.PAUSE:
             module.pause()
-        elif action == recovery.RESUME:
+        elif action == rules.RESUME:
             module.resume(now_s)
-        elif action == recovery.RADIO_OFF:
+        elif action == rules.RADIO_OFF:
             module.radio_off(now_s)
-        elif action == recovery.RADIO_ON:
+        elif action == rules.RADIO_ON:
             module.radio_on(now_s)
-        elif action in (recovery.SOFT_RESET, recovery.PIN_RESET):
+        elif action in (rules.SOFT_RESET, rules.PIN_RESET):
             self.view.reachable = self.view.attached = None  # not asked while it starts
             module.reset(now_s)
         else:
-            raise RuntimeError(f"the ladder wants to {recovery.ACTIONS[action]} at {now_s} s")
+            raise RuntimeError(f"the ladder wants to {rules.ACTIONS[action]} at {now_s} s")
 
 
 class Node:

@@ -15,7 +15,7 @@ import pins
 
 from atport.aio import Runtime, Signal
 from atport.clock import Clock
-from lexi.store import FileStore
+from lexi.recovery.store import FileStore
 
 _CC = const(6)  # index of the control characters in tcgetattr()
 _VTIME = const(5)

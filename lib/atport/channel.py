@@ -293,4 +293,4 @@ def _is_writable(into):
         return False
 
 
-gc.collect()  # as in lexi/__init__.py
+gc.collect()  # what compiling left behind is in the way of the next file

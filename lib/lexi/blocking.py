@@ -5,9 +5,12 @@ from micropython import const
 
 from atport.blocking import Blocking, Runtime
 
-from . import Channel, Lwm2m, Monitor, Registry
-from . import Lexi as _Lexi
-from .registry import wait_ms
+from atport.channel import Channel
+
+from .commands import Lwm2m
+from .facade import Lexi as _Lexi
+from .monitor import Monitor
+from .registry import Registry, wait_ms
 
 _WAIT_MS = const(1000)  # longest wait before it is asked again what is due
 _ROOMS = (Channel, Lwm2m, Monitor, Registry)
@@ -18,7 +21,7 @@ def supervise(lexi, **options):
 
     options: those of supervisor.Supervisor. step() blocks until what is due is done.
     """
-    from .supervisor import Supervisor
+    from .recovery.supervisor import Supervisor
 
     return Blocking(Supervisor(lexi._target, **options), lexi.run, _ROOMS)
 

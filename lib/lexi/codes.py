@@ -1,4 +1,4 @@
-# The state tables of the manual: codes, names, classes, ranges. Data only.
+# The state tables of the manual: codes, classes, ranges. Data only; describe.py has the names.
 
 # Classes of a status code: what it says about the registration.
 IDLE = 0  # not registered, nothing under way
@@ -7,30 +7,28 @@ GOOD = 2
 FAILED = 3  # the module gave up
 UNKNOWN = 4
 
-CLASSES = ("idle", "progress", "good", "failed", "unknown")
-
 NO_CODE = 99  # nothing is known of the server since the last (re)start
 
 # manual: +ULWM2MSTAT <status>, +ULWM2MREG <server_status>; events 0 and 1 share the codes.
 STATUS = {
-    0: ("deregistered", IDLE),  # listed, but not an allowed value of LEXI-R10401D-00B
-    1: ("registration hold", PROGRESS),
-    2: ("registration pending", PROGRESS),
-    3: ("registration success", GOOD),
-    4: ("registration failed", FAILED),
-    5: ("registration update pending", GOOD),
-    6: ("registration update needed", GOOD),
-    7: ("registration full update needed", GOOD),
-    8: ("deregistration needed", PROGRESS),
-    9: ("deregistration pending", PROGRESS),
-    10: ("bootstrap hold off", PROGRESS),
-    11: ("bootstrap initiated", PROGRESS),
-    12: ("bootstrap pending", PROGRESS),
-    13: ("bootstrap finishing", PROGRESS),
-    14: ("bootstrap finished", PROGRESS),
-    15: ("bootstrap failing", FAILED),
-    16: ("bootstrap failed", FAILED),
-    19: ("bootstrap retrying", PROGRESS),
+    0: IDLE,  # listed, but not an allowed value of LEXI-R10401D-00B
+    1: PROGRESS,
+    2: PROGRESS,
+    3: GOOD,
+    4: FAILED,
+    5: GOOD,
+    6: GOOD,
+    7: GOOD,
+    8: PROGRESS,
+    9: PROGRESS,
+    10: PROGRESS,
+    11: PROGRESS,
+    12: PROGRESS,
+    13: PROGRESS,
+    14: PROGRESS,
+    15: FAILED,
+    16: FAILED,
+    19: PROGRESS,
 }
 
 # The server holds a registration while the module is in one of these.
@@ -45,40 +43,14 @@ CLIENT = 4
 INIT = 5
 CONNECTION = 6
 
-EVENTS = (
-    "bootstrap status",
-    "registration status",
-    "time to update",
-    "notification",
-    "client status",
-    "client initialization",
-    "server connection",
-)
-
-# manual: +ULWM2MSTAT <client_status>; LEXI-R10401D-00B reports only 7
-CLIENT_STATUS = (
-    "initial",
-    "bootstrap required",
-    "bootstrapping",
-    "registration required",
-    "registering",
-    "ready",
-    "command mode only",
-    "client shut down",
-)
+# manual: +ULWM2MSTAT <client_status>; LEXI-R10401D-00B reports only the last
+CLIENT_SHUT_DOWN = 7
 
 # manual: +ULWM2MSTAT <client_init_status>
-INIT_STATUS = {
-    1: "initialization started",
-    2: "initialization finished",
-    3: "aborted: production mode",
-    4: "initialization failed",
-}
 INIT_STARTED = 1
+INIT_FAILED = 4
 
-# manual: +ULWM2MSTAT <server_connection_status>; "idle" and "restored" are called suspended and
-# resumed in its syntax table
-CONNECTION_STATUS = ("created", "idle", "restored", "closed")
+# manual: +ULWM2MSTAT <server_connection_status>
 CONNECTION_CLOSED = 3
 
 # manual: +ULWM2M <activation_mode>
@@ -116,19 +88,6 @@ LEXI_R10401D = {
 }
 
 
-def status_name(code):
-    """Name of a status code for people; "unknown (18)" for one the manual does not list."""
-    if code in STATUS:
-        return STATUS[code][0]
-    return "not known yet" if code == NO_CODE else "unknown (%d)" % code
-
-
 def status_class(code):
     """Class of a status code: IDLE, PROGRESS, GOOD, FAILED or UNKNOWN."""
-    return STATUS[code][1] if code in STATUS else UNKNOWN
-
-
-def name(table, code):
-    """Name of `code` in CLIENT_STATUS, INIT_STATUS, CONNECTION_STATUS or EVENTS, for people."""
-    known = code in table if isinstance(table, dict) else 0 <= code < len(table)
-    return table[code] if known else "unknown (%d)" % code
+    return STATUS.get(code, UNKNOWN)

@@ -25,16 +25,15 @@ def _settled(it):
 class Server:
     """A copy of what is known of one server, for applications and people.
 
-    code, name, status_class: of the registration (codes.py); since_s: when the code was first
-    seen. timer_s: seconds to the next update as last reported, at timer_at_s. connection:
-    0..3 (codes.CONNECTION_STATUS), at connection_at_s, with address ("host:port") and bytes
+    code, status_class, name: of the registration (codes.py, describe.py); since_s: when the code
+    was first seen. timer_s: seconds to the next update as last reported, at timer_at_s.
+    connection: 0..3 (describe.CONNECTION_STATUS), at connection_at_s, with address ("host:port") and bytes
     sent and received. Times are seconds of the clock; None where nothing was reported.
     """
 
     def __init__(self, cell):
         self.id = cell.id
         self.code = cell.code
-        self.name = codes.status_name(self.code)
         self.status_class = codes.status_class(self.code)
         self.since_s = cell.since_s
         self.timer_s = _or_none(cell.timer_s)
@@ -44,6 +43,12 @@ class Server:
         self.sent = _or_none(cell.sent)
         self.received = _or_none(cell.received)
         self.address = cell.address.text().decode() or None
+
+    @property
+    def name(self):
+        from .describe import status_name
+
+        return status_name(self.code)
 
     def __repr__(self):
         return "Server(%d, %d: %s)" % (self.id, self.code, self.name)

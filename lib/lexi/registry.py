@@ -17,7 +17,6 @@ from .codes import STATUS as _STATUS
 from .known import Cell, Notified, Server, Text
 
 _NONE = const(-1)
-_SHUT_DOWN = const(7)  # codes.CLIENT_STATUS
 _WAIT_MS = const(3600000)  # a wait without a deadline of its own is taken up again every hour
 _MAX_ID = const(0xFFFF)
 
@@ -61,8 +60,8 @@ class Registry:
         self._watched = None
         self._on_watched = None
 
-        self.client_status = None  # codes.CLIENT_STATUS
-        self.init_status = None  # codes.INIT_STATUS
+        self.client_status = None  # manual: <client_status>, describe.CLIENT_STATUS
+        self.init_status = None  # manual: <client_init_status>
         self.restarts = 0
         self.unknown_codes = 0
         self.unknown_events = 0
@@ -337,13 +336,13 @@ class Registry:
 
     def _client(self, event, status):
         # Events 4 and 5; both have a sign of a restart.
-        if event == CLIENT and status < len(codes.CLIENT_STATUS):
+        if event == CLIENT and status <= codes.CLIENT_SHUT_DOWN:
             if status == 0:
                 self.restarted()
-            elif status == _SHUT_DOWN:
+            elif status == codes.CLIENT_SHUT_DOWN:
                 self._channel.doubt()  # no status follows: what is registered is to be read
             self.client_status = status
-        elif event == INIT and status in codes.INIT_STATUS:
+        elif event == INIT and codes.INIT_STARTED <= status <= codes.INIT_FAILED:
             if status == codes.INIT_STARTED:
                 self.restarted()
             self.init_status = status
@@ -360,7 +359,7 @@ class Registry:
         if server < 0 or status < 0 or counts & BIG:
             self._channel.count_malformed()
             return
-        if status >= len(codes.CONNECTION_STATUS):
+        if status > codes.CONNECTION_CLOSED:
             self._apply(CONNECTION, server, status)
             return
         cell = self._find(server) or self._add(server)

@@ -62,7 +62,7 @@ def test_manifests_name_files_that_exist(manifest):
 
         def package(name, base_path="."):
             folder = path.parent / base_path / name
-            found.extend(f"{name}/{p.name}" for p in folder.glob("*.py"))
+            found.extend(f"{name}/{p.relative_to(folder)}" for p in folder.rglob("*.py"))
 
         names = {"include": include, "module": module, "package": package}
         exec(path.read_text(), {**names, "metadata": lambda **_: None})

@@ -16,7 +16,7 @@ SHARDS = 2
 SEED = 1
 SAMPLE = 20  # `make test` has one mutant in so many
 
-tables = deviceless.load("policy")
+tables = deviceless.load("lexi.recovery.policy")
 
 # What nothing can notice, and why. Each of these must survive, and no other mutant may.
 # (--full finds the same cells with other values, and waits behind the one before the last try.)

@@ -20,7 +20,8 @@ import time
 
 import test_scenarios
 
-from lexi import codes, policy
+from lexi import codes
+from lexi.recovery import policy
 
 POLICIES = ("DEFAULT", "VERIZON", "GENTLE")
 TABLES = ("states", "steps")

@@ -14,8 +14,9 @@ import asyncio
 import json
 import sys
 
-from lexi import Lexi, LexiError, codes, policy, supervisor
-from lexi.store import FileStore
+from lexi import Lexi, LexiError, codes
+from lexi.recovery import policy, supervisor
+from lexi.recovery.store import FileStore
 
 OPTIONS = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
 

@@ -24,7 +24,9 @@ if sys.implementation.name != "micropython":
     _stub.__path__ = [folder + "/lexi" for folder in sys.path]
     sys.modules["lexi"] = _stub
 
-from lexi import codes, policy, recovery, store
+from lexi import codes
+from lexi.recovery import policy, store
+from lexi.recovery import ladder as recovery
 from observer import DAY_S, HOUR_S, REGISTERED, Limits, Observer
 
 POLICIES = (policy.DEFAULT, policy.VERIZON, policy.GENTLE)

@@ -3,7 +3,9 @@
 
 import gc
 
-from lexi import codes, policy, recovery, store
+from lexi import codes
+from lexi.recovery import policy, store
+from lexi.recovery import ladder as recovery
 
 MAX_DECISIONS = 200000
 MAX_STEPS = 3000

@@ -10,7 +10,9 @@ from atport import stream as stream_module
 from harness import PORTS, AioPort, FakeRuntime, FakeStream
 from atport.errors import PortError
 from transcripts import Dice, decode
-from lexi import AtTimeout, Channel, Clock, blocking
+from atport.channel import Channel
+from atport.clock import Clock
+from lexi import AtTimeout, blocking
 
 OK = b"\r\nOK\r\n"
 _COUNTERS = (

@@ -3,7 +3,7 @@
 import unittest
 
 import harness
-from lexi import codes
+from lexi import codes, describe
 
 # manual: <status>, <server_status>; the classes are the library's
 STATUS = (
@@ -57,24 +57,24 @@ CONNECTION_STATUS = ("created", "idle", "restored", "closed")
 class CodesTest(unittest.TestCase):
     def test_every_status_code_has_its_name_and_class(self):
         for code, name, status_class, registered in STATUS:
-            self.assertEqual(codes.status_name(code), name)
+            self.assertEqual(describe.status_name(code), name)
             self.assertEqual(codes.status_class(code), status_class, name)
             self.assertEqual(code in codes.REGISTERED, registered, name)
         self.assertEqual(sorted(codes.STATUS), [row[0] for row in STATUS])
 
     def test_classes_have_names_for_people(self):
-        names = [codes.CLASSES[row[2]] for row in STATUS]
+        names = [describe.CLASSES[row[2]] for row in STATUS]
         self.assertEqual(names[:5], ["idle", "progress", "progress", "good", "failed"])
-        self.assertEqual(codes.CLASSES[codes.UNKNOWN], "unknown")
+        self.assertEqual(describe.CLASSES[codes.UNKNOWN], "unknown")
 
     def test_status_codes_the_manual_does_not_list_are_unknown(self):
         for code in (17, 18, 20, 98, 100, 255, 65535, 999999999, -1):
-            self.assertEqual(codes.status_name(code), "unknown (%d)" % code)
+            self.assertEqual(describe.status_name(code), "unknown (%d)" % code)
             self.assertEqual(codes.status_class(code), codes.UNKNOWN, code)
             self.assertFalse(code in codes.REGISTERED, code)
 
     def test_no_code_says_that_nothing_is_known_yet(self):
-        self.assertEqual(codes.status_name(codes.NO_CODE), "not known yet")
+        self.assertEqual(describe.status_name(codes.NO_CODE), "not known yet")
         self.assertEqual(codes.status_class(codes.NO_CODE), codes.UNKNOWN)
         self.assertFalse(codes.NO_CODE in codes.STATUS)
         self.assertFalse(codes.NO_CODE in codes.REGISTERED)
@@ -82,27 +82,27 @@ class CodesTest(unittest.TestCase):
     def test_every_event_has_its_number_and_name(self):
         for event, number, name in EVENTS:
             self.assertEqual(event, number, name)
-            self.assertEqual(codes.name(codes.EVENTS, event), name)
+            self.assertEqual(describe.name(describe.EVENTS, event), name)
 
     def test_client_initialization_and_connection_status_have_their_names(self):
         for status, name in enumerate(CLIENT_STATUS):
-            self.assertEqual(codes.name(codes.CLIENT_STATUS, status), name)
+            self.assertEqual(describe.name(describe.CLIENT_STATUS, status), name)
         for status, name in INIT_STATUS:
-            self.assertEqual(codes.name(codes.INIT_STATUS, status), name)
+            self.assertEqual(describe.name(describe.INIT_STATUS, status), name)
         for status, name in enumerate(CONNECTION_STATUS):
-            self.assertEqual(codes.name(codes.CONNECTION_STATUS, status), name)
+            self.assertEqual(describe.name(describe.CONNECTION_STATUS, status), name)
         self.assertEqual(codes.INIT_STARTED, 1)
 
     def test_numbers_outside_of_a_table_are_unknown(self):
         tables = (
-            (codes.EVENTS, (7, 8, 99, -1)),
-            (codes.CLIENT_STATUS, (8, 255, -1)),
-            (codes.INIT_STATUS, (0, 5, -1)),
-            (codes.CONNECTION_STATUS, (4, 99, -1)),
+            (describe.EVENTS, (7, 8, 99, -1)),
+            (describe.CLIENT_STATUS, (8, 255, -1)),
+            (describe.INIT_STATUS, (0, 5, -1)),
+            (describe.CONNECTION_STATUS, (4, 99, -1)),
         )
         for table, numbers in tables:
             for number in numbers:
-                self.assertEqual(codes.name(table, number), "unknown (%d)" % number)
+                self.assertEqual(describe.name(table, number), "unknown (%d)" % number)
 
     def test_activation_modes_are_the_four_that_the_module_allows(self):
         modes = codes.MODE_ENABLED, codes.MODE_DISABLED, codes.MODE_RESET, codes.MODE_INHIBITED

@@ -3,7 +3,7 @@
 import unittest
 
 import harness
-from lexi import codes
+from lexi import codes, describe
 
 OK = b"\r\nOK\r\n"
 ROW = b"721,0,2,1,1,0,0,0,40,0,0,0"
@@ -63,10 +63,10 @@ class ContradictionsTest(unittest.TestCase):
     def test_event_6_is_suspended_and_resumed_but_also_idle_and_restored(self):
         self.urc(b"6,721,1,1254,4588")
         server = self.registry.server(721)
-        self.assertEqual(codes.name(codes.CONNECTION_STATUS, server.connection), "idle")
+        self.assertEqual(describe.name(describe.CONNECTION_STATUS, server.connection), "idle")
         self.urc(b'6,721,2,"leshan.eclipseprojects.io:5684"')
         server = self.registry.server(721)
-        self.assertEqual(codes.name(codes.CONNECTION_STATUS, server.connection), "restored")
+        self.assertEqual(describe.name(describe.CONNECTION_STATUS, server.connection), "restored")
 
     def test_sent_and_received_data_are_in_the_syntax_but_not_supported(self):
         for rest in (b"", b",", b",,", b',"",""', b",0,0", b",-,-"):

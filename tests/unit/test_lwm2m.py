@@ -4,7 +4,8 @@ import unittest
 
 import harness
 from lexi import AtError, AtTimeout, CmeError, LexiError, codes
-from lexi.lwm2m import allows, parse_limits
+from lexi.commands import parse_limits
+from lexi.config import allows
 
 OK = b"\r\nOK\r\n"
 CONFIG_LINES = (

@@ -12,7 +12,8 @@ import unittest
 import harness
 import transcripts
 from fake_node import MemoryStore
-from lexi import blocking, supervisor
+from lexi import blocking
+from lexi.recovery import supervisor
 
 ADDRESS = b'"leshan.eclipseprojects.io:5684"'
 

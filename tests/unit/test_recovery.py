@@ -6,8 +6,10 @@ import unittest
 import harness
 from fake_node import Chance, Node, least, most, most_in
 
-from lexi import codes, recovery, store
-from lexi.policy import (
+from lexi import codes, describe
+from lexi.recovery import store
+from lexi.recovery import ladder as recovery
+from lexi.recovery.policy import (
     DEFAULT,
     GENTLE,
     STEP_PARKED_REGISTER,
@@ -20,7 +22,7 @@ from lexi.policy import (
     STEPS,
     VERIZON,
 )
-from lexi.recovery import (
+from lexi.recovery.ladder import (
     CAP,
     DEAD_PORT,
     DENIED,
@@ -382,7 +384,7 @@ class TextsTest(unittest.TestCase):
         known = ACTIONS.split() + REASONS.split()
         known += "SIM_UNKNOWN SIM_READY SIM_LOCKED SIM_FAILED HAS_RESET HAS_POWER".split()
         known += "MARK_PAUSED MARK_RADIO_OFF MARK_REBOOT NEVER LATER".split()
-        from lexi import policy
+        from lexi.recovery import policy
 
         for name in dir(recovery):
             if name.startswith("_") or name in known or hasattr(policy, name):
@@ -566,7 +568,7 @@ class NoAllocationTest(unittest.TestCase):
             node.see(721, code)
             once = Once(node)
             for once.now_s in range(51, 100):
-                self.without_heap(once.decide, codes.status_name(code))
+                self.without_heap(once.decide, describe.status_name(code))
 
     def test_nor_while_something_waits(self):
         for situation in SITUATIONS:
@@ -1205,7 +1207,7 @@ class ClientTest(unittest.TestCase):
     def test_a_client_that_goes_on_is_at_no_dead_end(self):
         for status in (2, 3, 4, 5):
             at_s, why = self.dead_end((500, "client", (1,)), (560, "client", (status,)))
-            self.assertEqual(at_s, 10 + 900 + 60, codes.CLIENT_STATUS[status])
+            self.assertEqual(at_s, 10 + 900 + 60, describe.CLIENT_STATUS[status])
             self.assertNotEqual(why, recovery.REASONS[recovery.DEAD_END])
 
     def test_a_bootstrap_that_was_begun_is_no_dead_end(self):
@@ -1236,7 +1238,7 @@ class ClientTest(unittest.TestCase):
             node.at(5000, node.client, status)
             node.run(5000 + HOUR_S)
             asked = [row for row in node.asked if row[0] >= 5000]
-            name = codes.CLIENT_STATUS[status]
+            name = describe.CLIENT_STATUS[status]
             self.assertTrue(len(asked) > 0, "%s: no diagnosis" % name)
             at_s, action, why = asked[0]
             self.assertEqual((action, why), (DIAGNOSE, recovery.CLIENT_IDLE), name)
@@ -1454,9 +1456,11 @@ class BootstrapTest(unittest.TestCase):
             node.codes[721] = code
             node.codes[7] = code
             node.run(6 * HOUR_S)
-            self.assertEqual(node.taken, [], codes.status_name(code))
+            self.assertEqual(node.taken, [], describe.status_name(code))
             polls = len(node.asked)
-            self.assertTrue(10 <= polls <= 40, "%s: %d polls" % (codes.status_name(code), polls))
+            self.assertTrue(
+                10 <= polls <= 40, "%s: %d polls" % (describe.status_name(code), polls)
+            )
 
     def test_one_that_succeeded_does_not_shorten_the_ladder_later(self):
         # The bootstrap server is not listed, so that nothing follows its "finished".

@@ -7,7 +7,10 @@ import harness
 import transcripts
 from atport import blocking as at_blocking
 from atport import channel, clock, raw, receiver, settle
-from lexi import AtTimeout, Clock, Events, Registry, blocking, codes, registry
+from atport.clock import Clock
+from lexi import AtTimeout, blocking, codes, registry
+from lexi.events import Events
+from lexi.registry import Registry
 
 STATUS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 19)
 UNKNOWN_STATUS = (17, 18, 20, 31, 32, 99, 255, 65536, 999999999)

@@ -6,8 +6,10 @@ import unittest
 
 import fake_node
 import harness
-from lexi import AtTimeout, blocking, recovery, store, supervisor
-from lexi.policy import DEFAULT, STEP_RESET
+from lexi import AtTimeout, blocking
+from lexi.recovery import store, supervisor
+from lexi.recovery import ladder as recovery
+from lexi.recovery.policy import DEFAULT, STEP_RESET
 from test_supervisor import (
     DAY_S,
     FOTA_SETUP,

@@ -10,7 +10,9 @@ import unittest
 
 import harness  # noqa: F401  (first: it may hide the machine code)
 
-from lexi import codes, policy, recovery, store
+from lexi import codes
+from lexi.recovery import policy, store
+from lexi.recovery import ladder as recovery
 
 FOLDER = __file__.rsplit("/", 2)[0] + "/scenarios"
 CHANCES = ((0, 1), (1, 2), (1, 1))

@@ -8,8 +8,9 @@ import unittest
 import harness  # noqa: F401  (first: it may hide the machine code)
 from fake_node import Chance, MemoryStore, Node, least, most_in
 
-from lexi import policy, recovery, store
-from lexi.policy import (
+from lexi.recovery import policy, store
+from lexi.recovery import ladder as recovery
+from lexi.recovery.policy import (
     CAP,
     CAP_S,
     DEFAULT,
@@ -24,7 +25,7 @@ from lexi.policy import (
     STEPS,
     VERIZON,
 )
-from lexi.store import CHECKPOINT_S, Budgets, FileStore, Keeper, RtcStore, seal, unseal
+from lexi.recovery.store import CHECKPOINT_S, Budgets, FileStore, Keeper, RtcStore, seal, unseal
 
 ALL_STEPS = range(STEP_REGISTER, STEP_PARKED_RESET + 1)
 RADIO = 0  # all kinds together

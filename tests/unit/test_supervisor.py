@@ -6,8 +6,10 @@ import asyncio
 import unittest
 
 import harness
-from lexi import LexiError, blocking, codes, recovery, store, supervisor
-from lexi.policy import (
+from lexi import LexiError, blocking, codes
+from lexi.recovery import store, supervisor
+from lexi.recovery import ladder as recovery
+from lexi.recovery.policy import (
     DEFAULT,
     STEP_PARKED_REGISTER,
     STEP_PARKED_RESET,

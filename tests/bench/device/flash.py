@@ -12,7 +12,7 @@ _END_MS = 500
 
 
 async def main(count, flow):
-    from lexi.store import FileStore
+    from lexi.recovery.store import FileStore
 
     lexi, supervisor = port.make(port.open_stream(flow), FileStore(), flow)
     channel = lexi.channel

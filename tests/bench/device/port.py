@@ -85,8 +85,8 @@ def tell(result):
 def make(stream, store=None, flow=False):
     """A Lexi with its Supervisor, not started."""
     from lexi import Lexi
-    from lexi.policy import DEFAULT
-    from lexi.supervisor import Supervisor
+    from lexi.recovery.policy import DEFAULT
+    from lexi.recovery.supervisor import Supervisor
 
     policy = dict(DEFAULT)
     policy["reenable"] = True

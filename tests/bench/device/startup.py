@@ -18,16 +18,16 @@ for name in ("Lock", "StreamReader", "wait_for_ms"):
     getattr(asyncio, name, None)
 """
 _SUPERVISOR = """
-supervisor = lexi.supervisor.Supervisor(node, servers=(721,), store=port.Idle(), random=first)
+supervisor = lexi.recovery.supervisor.Supervisor(node, servers=(721,), store=port.Idle(), random=first)
 """
 
 STEPS = (
     ("import asyncio", _ASYNCIO),
     ("import atport", "import atport.channel, atport.aio"),
-    ("import lexi", "import lexi"),
+    ("import lexi", "import lexi.facade"),
     ("UART()", "stream = open_stream()"),
-    ("Lexi()", "node = lexi.Lexi(stream, rxbuf=1024)"),
-    ("import supervisor", "import lexi.supervisor"),
+    ("Lexi()", "node = lexi.facade.Lexi(stream, rxbuf=1024)"),
+    ("import supervisor", "import lexi.recovery.supervisor"),
     ("Supervisor()", _SUPERVISOR),
     ("%d x on()" % _ONS, "register(node)"),
 )

@@ -465,4 +465,4 @@ class Keeper:
         return max(0, self._tried_s + self._gap_s - now_s)
 
 
-gc.collect()  # as in __init__.py
+gc.collect()  # what compiling left behind is in the way of the next file

@@ -1,4 +1,4 @@
-# Carries out what the ladder (recovery.py) decides, on one module: diagnoses before it acts, books
+# Carries out what the ladder (ladder.py) decides, on one module: diagnoses before it acts, books
 # every step in a store before its command, and tells the application what it does and why.
 #
 # It never sends AT+ULWM2M=1 or =2, never changes the MNO profile, enters a PIN once, and does
@@ -12,12 +12,13 @@ from atport.errors import AtTimeout, CmeError, PortError, check
 from atport.line import INT
 from atport.text import quoted
 
-from . import codes, recovery
-from .codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
-from .codes import NOTIFICATION, REGISTRATION, TIMER
+from .. import codes
+from ..codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
+from ..codes import NOTIFICATION, REGISTRATION, TIMER
+from . import ladder as rules
+from .ladder import NEVER, NONE, REASONS, Ladder
 from .policy import DEFAULT, STEP_PINS, STEP_REGISTER, STEPS
 from .policy import CAP_S as _CAP_S
-from .recovery import NEVER, NONE, REASONS, Ladder
 from .store import Budgets, FileStore, Keeper
 
 # Kinds of events.
@@ -61,7 +62,7 @@ _ATTACHED = (1, 5)  # 3GPP TS 27.007, +CEREG <stat>
 _DENIED = const(3)
 _WIDE_COMMANDS = (b"AT+ULWM2M=3", b"AT+CFUN=0", b"AT+CFUN=16")
 # Reasons for a module-wide step that a registration does not void.
-_REGARDLESS = (recovery.FORCED, recovery.DETACHED, recovery.DENIED, recovery.SIM_FAULT)
+_REGARDLESS = (rules.FORCED, rules.DETACHED, rules.DENIED, rules.SIM_FAULT)
 _SIM_LOCKS = (11, 12)  # 3GPP TS 27.007, 9.2
 _SIM_FAULTS = (10, 13, 15)
 
@@ -71,13 +72,13 @@ def describe(event):
     kind, action, server, reason, held_by, in_s = event
     text = KINDS[kind]
     if action:
-        text += " " + recovery.ACTIONS[action]
+        text += " " + rules.ACTIONS[action]
     if server:
         text += " %d" % server
     if kind == DEFERRED:
         if not action:
             return "waiting: " + REASONS[held_by]
-        if in_s < recovery.LATER // 2:
+        if in_s < rules.LATER // 2:
             text += " for %d s" % in_s
         text += ": " + REASONS[held_by]
         if held_by != reason:
@@ -151,7 +152,7 @@ class Supervisor:
             raise ValueError("servers: %r, expected each once" % (servers,))
         for server in servers or ():
             check("servers", server, *lexi.lwm2m.family["server_id"])
-        recovery.check_policy(policy)
+        rules.check_policy(policy)
         self._lexi = lexi
         self._channel = channel = lexi.channel
         self._clock = channel.clock
@@ -184,8 +185,8 @@ class Supervisor:
         self._stirred = False  # an event set the signal, and due_s() was not asked since
         self._see = self.ladder.see
         self._see_timer = self.ladder.see_timer
-        self.view.pins = (recovery.HAS_RESET if pin_reset else 0) | (
-            recovery.HAS_POWER if power_cycle else 0
+        self.view.pins = (rules.HAS_RESET if pin_reset else 0) | (
+            rules.HAS_POWER if power_cycle else 0
         )
         if servers is not None:
             self.ladder.watch(servers)
@@ -199,7 +200,7 @@ class Supervisor:
         self._fota_saved_s = NEVER
         self._fota_asked = False  # for its URCs, since the last restart
         self._notified_s = self._notified_at_s = NEVER  # first and last notification of a series
-        self._held = recovery.WELL  # by what the application holds back the next action
+        self._held = rules.WELL  # by what the application holds back the next action
         self._doing = None
         self._voided = False  # the step under way was held back right before its command
         self._dead_s = NEVER
@@ -245,7 +246,7 @@ class Supervisor:
     def subscribe(self, fn):
         """Call fn(event) for every event: (kind, action, server, reason, held_by, in_s).
 
-        kind: DOING, DEFERRED, ... of this file. action, reason, held_by: of recovery.py; in_s:
+        kind: DOING, DEFERRED, ... of this file. action, reason, held_by: of ladder.py; in_s:
         seconds until a deferred action. describe(event) puts it in words.
         """
         if not callable(fn):
@@ -259,7 +260,7 @@ class Supervisor:
     def status(self):
         """What it is doing and why, as a dict.
 
-        text: in words. action: done next; server; reason, held_by: codes of recovery.py; next_s:
+        text: in words. action: done next; server; reason, held_by: codes of rules.py; next_s:
         seconds until then, None without a time. left: steps of each kind that their caps still
         allow. servers: by short ID, (registered, code, seconds since the last proof or None).
         """
@@ -276,7 +277,7 @@ class Supervisor:
             "server": ladder.server,
             "reason": ladder.reason,
             "held_by": held_by,
-            "next_s": max(0, next_s) if next_s < recovery.LATER // 2 else None,
+            "next_s": max(0, next_s) if next_s < rules.LATER // 2 else None,
             "left": {
                 STEPS[step]: self.budgets.left(step, now_s, row[_CAP_S])
                 for step, row in steps.items()
@@ -324,13 +325,13 @@ class Supervisor:
         self._tell_verdicts()
         at_s = ladder.not_before_s
         held_by = ladder.held_by
-        self._held = recovery.WELL
+        self._held = rules.WELL
         if action != NONE:
             self._held = held_by = self._held_by(action, now_s)
             if not held_by:
                 self._todo = self._act
                 return 0
-            at_s = self._veto_until_s if held_by == recovery.VETO else recovery.LATER
+            at_s = self._veto_until_s if held_by == rules.VETO else rules.LATER
         self._tell_state(action or ladder.pending, held_by, at_s, now_s)
         wait_s = min(min(at_s, ladder.wake_s) - now_s, _MAX_WAIT_S)
         if not self._up:
@@ -345,13 +346,13 @@ class Supervisor:
     def _held_by(self, action, now_s):
         # The application may hold back steps, and the diagnosis before one; nothing else.
         reason = self.ladder.reason
-        if action == recovery.POLL or action == recovery.PARK or reason == recovery.HALFWAY:
+        if action == rules.POLL or action == rules.PARK or reason == rules.HALFWAY:
             return 0
-        if action == recovery.DIAGNOSE and reason == recovery.BOOT:
+        if action == rules.DIAGNOSE and reason == rules.BOOT:
             return 0
-        if self.paused and reason != recovery.FORCED:
-            return recovery.PAUSED
-        return recovery.VETO if now_s < self._veto_until_s else 0
+        if self.paused and reason != rules.FORCED:
+            return rules.PAUSED
+        return rules.VETO if now_s < self._veto_until_s else 0
 
     async def step(self):
         """Do what is due and return the seconds until something may be due again.
@@ -375,15 +376,15 @@ class Supervisor:
     async def _act(self):
         ladder = self.ladder
         action = ladder.action
-        if action in (recovery.POLL, recovery.DIAGNOSE, recovery.PARK):
+        if action in (rules.POLL, rules.DIAGNOSE, rules.PARK):
             ladder.take(self._clock.s)
         self._channel.on_send = self._still_right
         try:
-            if action == recovery.POLL:
+            if action == rules.POLL:
                 await self._monitor.poll()
-            elif action == recovery.DIAGNOSE:
+            elif action == rules.DIAGNOSE:
                 await self._diagnose()
-            elif action == recovery.PARK:
+            elif action == rules.PARK:
                 self._tell(PARKED, NONE, 0, ladder.reason)
             else:
                 await self._step(action, ladder.server, ladder.reason)
@@ -393,7 +394,7 @@ class Supervisor:
     async def _step(self, action, server, reason):
         # Asked for, booked, told, done.
         ladder = self.ladder
-        if self._veto and reason != recovery.HALFWAY:
+        if self._veto and reason != rules.HALFWAY:
             put_off_s = self._veto(action, server, reason)
             if put_off_s:
                 self._veto_until_s = self._clock.s + put_off_s
@@ -437,10 +438,10 @@ class Supervisor:
             why = "a firmware update is running"
         elif self._doing is not None:
             _, action, server, reason, _, _ = self._doing
-            if action == recovery.REGISTER:
-                if reason == recovery.GAVE_UP and self.registered(server):
+            if action == rules.REGISTER:
+                if reason == rules.GAVE_UP and self.registered(server):
                     why = "it is registered"
-            elif action in (recovery.PAUSE, recovery.RADIO_OFF, recovery.SOFT_RESET):
+            elif action in (rules.PAUSE, rules.RADIO_OFF, rules.SOFT_RESET):
                 # A soft reset is followed by a bring-up, which is never wrong.
                 void = reason not in _REGARDLESS and self.ladder.any_registered()
                 if void and line in _WIDE_COMMANDS:
@@ -452,28 +453,28 @@ class Supervisor:
     async def _carry_out(self, action, server):
         lwm2m = self._lexi.lwm2m
         view = self.view
-        if action == recovery.REGISTER:
+        if action == rules.REGISTER:
             await lwm2m.register(server)
-        elif action == recovery.PAUSE:
+        elif action == rules.PAUSE:
             await lwm2m.inhibit()
-        elif action == recovery.RESUME:
+        elif action == rules.RESUME:
             await lwm2m.resume()
             view.mode = codes.MODE_ENABLED
-        elif action == recovery.RADIO_OFF:
+        elif action == rules.RADIO_OFF:
             await self._cfun(0)
-        elif action == recovery.RADIO_ON:
+        elif action == rules.RADIO_ON:
             await self._cfun(1)
             view.radio_on = True
             view.attached = None
-        elif action == recovery.SOFT_RESET:
+        elif action == rules.SOFT_RESET:
             await self._monitor.reboot(self._boot_s)
-        elif action == recovery.PIN_RESET:
+        elif action == rules.PIN_RESET:
             await self._monitor.reboot(self._boot_s, lambda: self._pin_reset(self._sleep_ms))
             self._answered()
-        elif action == recovery.POWER_CYCLE:
+        elif action == rules.POWER_CYCLE:
             await self._monitor.reboot(self._boot_s, lambda: self._power_cycle(self._sleep_ms))
             self._answered()
-        elif action == recovery.ENABLE_SERVER:
+        elif action == rules.ENABLE_SERVER:
             await lwm2m.change_config(server, server_disabled=0)
             await self._diagnose()
 
@@ -624,23 +625,23 @@ class Supervisor:
 
     async def _look_at_sim(self):
         view = self.view
-        view.sim = recovery.SIM_UNKNOWN
+        view.sim = rules.SIM_UNKNOWN
         try:
             answer = b"".join(await self._channel.command("AT+CPIN?", "+CPIN:"))
             if answer == b"SIM PIN":
                 if await self._enter_pin():
                     answer = b"READY"
             if answer == b"READY":
-                view.sim = recovery.SIM_READY
+                view.sim = rules.SIM_READY
                 if self.budgets.pin_tried:
                     self.budgets.set_pin_tried(0)
             elif answer:
-                view.sim = recovery.SIM_LOCKED
+                view.sim = rules.SIM_LOCKED
         except CmeError as e:
             if e.code in _SIM_LOCKS:
-                view.sim = recovery.SIM_LOCKED
+                view.sim = rules.SIM_LOCKED
             elif e.code in _SIM_FAULTS:
-                view.sim = recovery.SIM_FAILED
+                view.sim = rules.SIM_FAILED
         except AtTimeout:
             raise
         except PortError as e:
@@ -753,8 +754,8 @@ class Supervisor:
         view = self.view
         if stat != self._stat or view.attached is None:
             self._network(stat)
-        if view.sim == recovery.SIM_FAILED and view.attached:
-            view.sim = recovery.SIM_UNKNOWN
+        if view.sim == rules.SIM_FAILED and view.attached:
+            view.sim = rules.SIM_UNKNOWN
 
     def _cereg_answer(self, line):
         self._network(line.int(1))
@@ -797,7 +798,7 @@ class Supervisor:
         # Kept in the store: a restart of the MCU must not take the installation for a dead port.
         now_s = self._clock.s
         if not self._frozen(now_s):
-            self._tell(FOTA, NONE, 0, recovery.FOTA)
+            self._tell(FOTA, NONE, 0, rules.FOTA)
         if now_s - self._fota_saved_s >= _FOTA_SAVE_S:
             self._fota_saved_s = now_s
             self.budgets.dirty = True
@@ -830,7 +831,7 @@ class Supervisor:
             return
         self._told = (action, ladder.server, ladder.reason, held_by)
         self._told_at_s = at_s
-        if held_by != recovery.WELL:
+        if held_by != rules.WELL:
             self._tell(DEFERRED, action, ladder.server, ladder.reason, held_by, at_s - now_s)
 
     def _tell(self, kind, action, server, reason, held_by=0, in_s=0):

@@ -1,4 +1,4 @@
-# The four LwM2M commands of the manual, typed: +ULWM2MSTAT, +ULWM2M, +ULWM2MREG, +ULWM2MCONFIG.
+# The LwM2M commands of the manual, typed: +ULWM2MSTAT, +ULWM2M, +ULWM2MREG; config.py has the rest.
 #
 # Everything is checked before it is sent. What erases or disables for good says so in its name,
 # and nothing here is sent without being asked for. URCs are decoded in registry.py.
@@ -35,36 +35,11 @@ def parse_limits(rest):
     return limits
 
 
-def allows(limits, value):
-    """Whether one entry of parse_limits() contains `value`."""
-    return any(lowest <= value <= highest for lowest, highest in limits)
-
-
-class ServerConfig:
-    """One row of +ULWM2MCONFIG. Fields are attributes, named in the family's "config" table.
-
-    On LEXI-R10401D-00B only server_disabled takes effect (manual, notes to +ULWM2MCONFIG).
-    """
-
-    def __init__(self, family, values):
-        self._names = [field[0] for field in family["config"]]
-        self.values = list(values)
-
-    def __getattr__(self, name):
-        if name[0] != "_" and name in self._names:
-            return self.values[self._names.index(name)]
-        raise AttributeError(name)
-
-    def __repr__(self):
-        return "ServerConfig(%s)" % ", ".join(
-            "%s=%d" % pair for pair in zip(self._names, self.values)
-        )
-
-
 class Lwm2m:
     """The module's LwM2M client, command by command. All methods are coroutines.
 
-    They raise ValueError before anything is sent, and what Channel.command() raises.
+    They raise ValueError before anything is sent, and what Channel.command() raises. Those of
+    config.ConfigCommands are methods of this class too: they are loaded when the first of them is named.
     """
 
     def __init__(self, channel, family=codes.LEXI_R10401D):
@@ -73,12 +48,21 @@ class Lwm2m:
         self.channel = channel
         self.family = family
 
-    async def _set(self, text, *args):
+    def __getattr__(self, name):
+        if name[0] == "_":
+            raise AttributeError(name)
+        from .config import ConfigCommands
+
+        return getattr(ConfigCommands(self), name)
+
+    async def set(self, text, *args):
+        """Send a set command, such as "AT+ULWM2M=", with its parameters."""
         if not text.startswith("AT+ULWM2MSTAT"):
             self.channel.doubt()  # it may change what is registered: to be read anew
         await self.channel.command(text, args=args, timeout_ms=self.family["timeout_ms"])
 
-    async def _read(self, name, on_info, accept=None):
+    async def read(self, name, on_info, accept=None):
+        """Send the read command of `name`; on_info, accept: see Channel.command()."""
         await self.channel.command(
             "AT%s?" % name,
             name + ":",
@@ -87,7 +71,8 @@ class Lwm2m:
             timeout_ms=self.family["timeout_ms"],
         )
 
-    async def _test(self, name):
+    async def test(self, name):
+        """Send the test command of `name`; returns what parse_limits() makes of its answer."""
         lines = await self.channel.command(
             "AT%s=?" % name,
             name + ":",
@@ -112,7 +97,7 @@ class Lwm2m:
             if self.family["urc_mask"] is None:
                 raise ValueError("mask: %r, %s has none" % (mask, self.family["name"]))
             args.append(check("mask", mask, *self.family["urc_mask"]))
-        await self._set("AT+ULWM2MSTAT=", *args)
+        await self.set("AT+ULWM2MSTAT=", *args)
 
     async def urcs(self):
         """AT+ULWM2MSTAT?: return (enabled, mask); None when the answer was lost."""
@@ -129,12 +114,8 @@ class Lwm2m:
         def on_info(line):
             answer[:] = [line.int(0), line.int(1)]
 
-        await self._read("+ULWM2MSTAT", on_info, accept)
+        await self.read("+ULWM2MSTAT", on_info, accept)
         return tuple(answer) or None
-
-    async def urc_limits(self):
-        """AT+ULWM2MSTAT=?: see parse_limits()."""
-        return await self._test("+ULWM2MSTAT")
 
     # +ULWM2M
 
@@ -144,12 +125,8 @@ class Lwm2m:
         What is printed after mode 2 or 3 is not documented.
         """
         answer = []
-        await self._read("+ULWM2M", lambda line: answer.append(line.int(0)))
+        await self.read("+ULWM2M", lambda line: answer.append(line.int(0)))
         return answer[0] if answer else None
-
-    async def mode_limits(self):
-        """AT+ULWM2M=?: see parse_limits(). Printed (0-2) although 3 is allowed: not relied on."""
-        return await self._test("+ULWM2M")
 
     async def enable(self):
         """AT+ULWM2M=0: enable the client for good; return whether that needs a reboot.
@@ -158,16 +135,16 @@ class Lwm2m:
         until the module was restarted (AT+CFUN=16). To undo inhibit() use resume().
         """
         mode = await self.mode()
-        await self._set("AT+ULWM2M=", codes.MODE_ENABLED)
+        await self.set("AT+ULWM2M=", codes.MODE_ENABLED)
         return mode not in (codes.MODE_ENABLED, codes.MODE_INHIBITED)
 
     async def inhibit(self):
         """AT+ULWM2M=3: stop all traffic with the servers at once, until resume() or a reboot."""
-        await self._set("AT+ULWM2M=", codes.MODE_INHIBITED)
+        await self.set("AT+ULWM2M=", codes.MODE_INHIBITED)
 
     async def resume(self):
         """AT+ULWM2M=0 after inhibit(): traffic goes on at once."""
-        await self._set("AT+ULWM2M=", codes.MODE_ENABLED)
+        await self.set("AT+ULWM2M=", codes.MODE_ENABLED)
 
     async def disable_for_good(self):
         """AT+ULWM2M=1,1: stop the client, also after reboots. No LwM2M, no FOTA, until enable().
@@ -176,19 +153,19 @@ class Lwm2m:
         is asked for, and left out where the module refuses it. Check with mode() after a reboot.
         """
         try:
-            await self._set("AT+ULWM2M=", codes.MODE_DISABLED, 1)
+            await self.set("AT+ULWM2M=", codes.MODE_DISABLED, 1)
         except AtError:
-            await self._set("AT+ULWM2M=", codes.MODE_DISABLED)
+            await self.set("AT+ULWM2M=", codes.MODE_DISABLED)
 
     async def erase_objects_and_psk(self):
         """AT+ULWM2M=2: stop the client; erase its objects, pre-shared key and internal status."""
-        await self._set("AT+ULWM2M=", codes.MODE_RESET)
+        await self.set("AT+ULWM2M=", codes.MODE_RESET)
 
     # +ULWM2MREG
 
     async def register(self, server):
         """AT+ULWM2MREG=: schedule a registration. Its result is a URC, not this command's OK."""
-        await self._set("AT+ULWM2MREG=", check("server", server, *self.family["server_id"]))
+        await self.set("AT+ULWM2MREG=", check("server", server, *self.family["server_id"]))
 
     async def registrations(self, put=None):
         """AT+ULWM2MREG?: list of (server, status code, seconds to the next update or None).
@@ -206,72 +183,22 @@ class Lwm2m:
                 if put:
                     put(*found[-1])
 
-        await self._read("+ULWM2MREG", on_info)
+        await self.read("+ULWM2MREG", on_info)
         return found
 
     async def servers(self):
         """AT+ULWM2MREG=?: the short server IDs the module knows, without the 0 it also prints."""
         ids = []
-        for entry in await self._test("+ULWM2MREG"):
+        for entry in await self.test("+ULWM2MREG"):
             for lowest, highest in entry:
                 if highest - lowest >= _MAX_SERVERS:
                     raise PortError("AT+ULWM2MREG=?: %d-%d is no list" % (lowest, highest))
                 ids.extend(range(max(lowest, 1), highest + 1))
         return ids
 
-    # +ULWM2MCONFIG
-
-    async def configs(self):
-        """AT+ULWM2MCONFIG?: list of ServerConfig, one per server."""
-        rows = []
-        count = len(self.family["config"])
-
-        def on_info(line):
-            values = [line.int(i) for i in range(count)]
-            if None in values:
-                self.channel.count_malformed()
-            else:
-                rows.append(ServerConfig(self.family, values))
-
-        await self._read("+ULWM2MCONFIG", on_info)
-        return rows
-
-    async def set_config(self, values):
-        """AT+ULWM2MCONFIG=: write one whole row, given in the order of the family's table."""
-        table = self.family["config"]
-        if len(values) != len(table):
-            raise ValueError("values: %d of them, expected %d" % (len(values), len(table)))
-        args = [check(field[0], v, field[1], field[2]) for field, v in zip(table, values)]
-        await self._set("AT+ULWM2MCONFIG=", *args)
-
-    async def change_config(self, server, **fields):
-        """Change some fields of a server's row and keep the others: read, modify, write.
-
-        Raises ValueError for a field that does not exist, PortError for such a server. Returns
-        the new row.
-        """
-        table = self.family["config"]
-        names = [field[0] for field in table]
-        check("server", server, *table[0][1:])
-        for name, value in fields.items():
-            if name == "server_id" or name not in names:
-                raise ValueError("%s: no such field, expected one of %s" % (name, names[1:]))
-            check(name, value, *table[names.index(name)][1:])
-        for row in await self.configs():
-            if row.server_id == server:
-                for name, value in fields.items():
-                    row.values[names.index(name)] = value
-                await self.set_config(row.values)
-                return row
-        raise PortError("server: %r has no row in +ULWM2MCONFIG" % server)
-
-    async def config_limits(self):
-        """AT+ULWM2MCONFIG=?: see parse_limits()."""
-        return await self._test("+ULWM2MCONFIG")
-
 
 def _is_test_answer(line):
     return line.rest()[:1] == b"("
 
 
-gc.collect()  # as in lexi/__init__.py
+gc.collect()  # what compiling left behind is in the way of the next file

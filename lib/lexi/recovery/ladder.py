@@ -11,11 +11,11 @@ import gc
 from array import array
 from micropython import const
 
-from . import codes
-from .codes import FAILED as _FAILED
-from .codes import GOOD as _GOOD
-from .codes import NO_CODE as _NO_CODE
-from .codes import REGISTERED as _REGISTERED
+from .. import codes
+from ..codes import FAILED as _FAILED
+from ..codes import GOOD as _GOOD
+from ..codes import NO_CODE as _NO_CODE
+from ..codes import REGISTERED as _REGISTERED
 from .policy import (
     CALL,
     CAP_S,
@@ -1237,4 +1237,4 @@ def _due_s(track):
     return track.judged_s + track.wait_s
 
 
-gc.collect()  # as in __init__.py
+gc.collect()  # what compiling left behind is in the way of the next file

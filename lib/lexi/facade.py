@@ -1,0 +1,86 @@
+# Wires the rooms of one module together, and nothing else.
+
+import gc
+
+from atport.channel import Channel
+from atport.errors import PortError
+
+from . import codes
+from .commands import Lwm2m
+from .monitor import Monitor
+from .registry import Registry
+
+LexiError = PortError  # base of what a command can raise
+
+gc.collect()  # what compiling left behind is in the way of the next file
+
+
+class Lexi:
+    """One module on one stream (machine.UART, a socket, a pty), for asyncio.
+
+    family: table of the module family (codes.py). max_servers, max_uris: sizes of the registry's
+    tables. urc_mask, silence_s, reboot_wait_s: see Monitor. port: all that Channel takes, such as
+    rxbuf, flow, ring_size. Raises ValueError for what cannot work.
+
+    channel, lwm2m, registry and monitor are the rooms behind it, each usable alone.
+    """
+
+    def __init__(
+        self,
+        stream,
+        *,
+        family=codes.LEXI_R10401D,
+        runtime=None,
+        clock=None,
+        max_servers=8,
+        max_uris=16,
+        urc_mask=7,
+        silence_s=900,
+        reboot_wait_s=15,
+        **port,
+    ):
+        if runtime is None:
+            from atport.aio import Runtime
+
+            runtime = Runtime()
+        self.runtime = runtime
+        self._tasks = []
+        self.channel = Channel(stream, runtime, clock, **port)
+        self.lwm2m = Lwm2m(self.channel, family)
+        self.registry = Registry(self.channel, runtime, max_servers, max_uris)
+        self.monitor = Monitor(
+            self.channel, self.lwm2m, self.registry, runtime, urc_mask, silence_s, reboot_wait_s
+        )
+        self.channel.on_gap = self.monitor.wake
+
+    async def start(self, boot_s=30):
+        """Bring the module up and keep the registry true from now on; see Monitor.bring_up()."""
+        if not self._tasks:
+            read = self.runtime.read(self.channel)
+            self._tasks.append(self.runtime.start(read))
+        await self.monitor.bring_up(boot_s)
+        if len(self._tasks) == 1:
+            self._tasks.append(self.runtime.start(self.monitor.run()))
+
+    def stop(self):
+        """End the tasks of start(). The module is left as it is."""
+        while self._tasks:
+            self._tasks.pop().cancel()
+
+    async def reboot(self, boot_s=30):
+        """See Monitor.reboot()."""
+        await self.monitor.reboot(boot_s)
+
+    def registered(self, server):
+        """Whether the server is registered, as far as is known."""
+        return self.registry.registered(server)
+
+    async def wait_registered(self, server, timeout_s):
+        """Wait until the server is registered; False when `timeout_s` have passed."""
+        return await self.registry.wait_registered(server, timeout_s)
+
+    def events(self, size=16):
+        """`async for event, server, value in lexi.events()`: see Events."""
+        from .events import Events
+
+        return Events(self.registry, self.runtime, size)

@@ -1,0 +1,17 @@
+# Gets lost registrations back. Nothing is loaded before it is named: the supervisor, the policies,
+# the stores, and every file of this folder.
+
+from atport.lazy import lazy
+
+__getattr__ = lazy(
+    globals(),
+    {
+        "Supervisor": "lexi.recovery.supervisor",
+        "describe": "lexi.recovery.supervisor",
+        "DEFAULT": "lexi.recovery.policy",
+        "GENTLE": "lexi.recovery.policy",
+        "VERIZON": "lexi.recovery.policy",
+        "FileStore": "lexi.recovery.store",
+        "RtcStore": "lexi.recovery.store",
+    },
+)
