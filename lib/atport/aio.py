@@ -3,6 +3,8 @@
 import asyncio
 from micropython import const
 
+from .errors import PortTaken
+
 _SPURIOUS_MS = const(10)  # pause after a wake-up that brought nothing, so as not to spin
 _LINE_MS = const(6)  # at 115200 so long are 69 bytes
 
@@ -44,7 +46,10 @@ class Runtime:
         return asyncio.create_task(coro)
 
     async def read(self, channel):
-        """Pump whenever the stream is readable, for ever; other tasks get a turn in between."""
+        """Pump whenever the stream is readable; other tasks get a turn in between.
+
+        It ends when a newer Channel has the stream.
+        """
         reader = asyncio.StreamReader(channel.stream)
         nothing = bytearray(0)
         pump = channel.pump
@@ -62,5 +67,7 @@ class Runtime:
                 while channel.left:
                     await asyncio.sleep_ms(0)
                     pump()
+        except PortTaken:
+            pass
         finally:
             self.reading = False

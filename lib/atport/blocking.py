@@ -76,6 +76,9 @@ class Runtime:
     def cancel(self):
         pass
 
+    def done(self):
+        return False
+
     async def read(self, channel):
         pass
 

@@ -8,8 +8,10 @@ import gc
 import time
 from micropython import const
 
-from .errors import AtError, AtTimeout, CmeError, ModuleRebooted, PortError, check, need
+from .errors import AtError, AtTimeout, CmeError, ModuleRebooted, PortError, PortTaken
+from .errors import check, need
 from .exchange import CME, FINALS, OK, Exchange
+from .owner import own
 from .settle import Settler
 from .stream import check_stream
 from .text import command_line, readable
@@ -70,15 +72,17 @@ class Channel(Settler):
             line_size=line_size,
         )
         self.on_send = None  # called with a command line right before it is sent; may raise
+        self.guard = None  # the same before that: the supervisor's
         self.flow = flow
         self._runtime = runtime
         self._sleep_ms = runtime.sleep_ms
         self._lock = runtime.lock()
         self._rebooted = False  # a restart was noticed while the command waited
+        own(stream, self)
 
     # Commands
 
-    async def command(
+    def command(
         self,
         text,
         prefix=None,
@@ -94,6 +98,8 @@ class Channel(Settler):
     ):
         """Send one AT command, wait for its final result code, return its information text.
 
+        A coroutine, but for what is wrong from the start: that is raised by the call.
+
         text: the command, such as "AT+CEREG?". args: parameters appended to it, ints as they
             are, strings in quotes, None empty.
         prefix: what information text starts with: "+CEREG:", "" for lines without one, None
@@ -108,10 +114,13 @@ class Channel(Settler):
             The first such command loads atport.raw: import it before if that must not take time.
         timeout_ms: from sending to the final result code.
 
-        Tasks queue for the port. Raises ValueError before anything is sent, CmeError or AtError
-        when the module refuses, AtTimeout or ModuleRebooted when it does not answer, PortError
-        when the answer cannot be taken.
+        Tasks queue for the port. Raises ValueError before anything is sent, PortError in a handler
+        or hook, CmeError or AtError when the module refuses, AtTimeout or ModuleRebooted when it
+        does not answer, PortError when the answer cannot be taken, PortTaken when a newer Channel
+        has the stream.
         """
+        if self._busy:
+            raise PortError("%s: handlers must not send" % text)
         line = command_line(text, args)
         need(prefix is None or isinstance(prefix, str), "prefix", prefix, "str or None")
         check("timeout_ms", timeout_ms, 1, _MAX_TIMEOUT_MS)
@@ -129,25 +138,28 @@ class Channel(Settler):
         need(name is None or not name.tag, "prefix", prefix, "no final result code")
         if size_field is not None:
             self._announcing(prefix, size_field)
-        if self._busy:
-            raise PortError("%s: handlers must not send" % text)
+        elif into is not None:
+            head = b"CONNECT "
+        if head and head[-1] == 58:
+            name = self.line.add(head.upper())
+        elif head:
+            name = self.line.find(head.upper())
+        exchange = Exchange(line, head, name, accept, on_info, into)
+        return self._command(exchange, prompt, payload, timeout_ms, prefix, size_field)
+
+    async def _command(self, exchange, prompt, payload, timeout_ms, prefix, size_field):
+        # In its turn: the exchange, and what it got.
+        into = exchange.into
         async with self._lock:
             self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
             if self.owed:
-                await self._settle(text)
+                await self._settle(exchange.text.decode())
                 self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
             if size_field is not None:
                 self.announce(prefix, size_field)
             elif into is not None:
-                head = b"CONNECT "
-                self._announce(self.line.add(head), 0, False)
+                self._announce(self.line.add(exchange.prefix), 0, False)
                 self._connects = True
-            name = None
-            if head and head[-1] == 58:
-                name = self.line.add(head.upper())
-            elif head:
-                name = self.line.find(head.upper())
-            exchange = Exchange(line, head, name, accept, on_info, into)
             await self._exchange(exchange, prompt, payload)
             self._forget_connect()
         if into is None:
@@ -165,6 +177,7 @@ class Channel(Settler):
         """
         if self._busy:
             raise PortError("write_flash: handlers must not wait")
+        self._check_owner()
         async with self._lock:
             try:
                 return write()
@@ -176,8 +189,10 @@ class Channel(Settler):
         # One command line out, one final result code in.
         line = exchange.text
         await self._quiet(line)
+        if self.guard:
+            self.guard(line)
         if self.on_send:
-            self.on_send(line)
+            self.refuse(self.on_send(line))
         self._rebooted = False
         self.prompt_seen = False
         self._changed.clear()
@@ -229,10 +244,19 @@ class Channel(Settler):
     def _give_up(self, line):
         if self._rebooted:
             return ModuleRebooted("%s: the module restarted" % line.decode())
-        why = (
-            "no final result code in time" if self._runtime.reading else "nobody reads the stream"
-        )
+        if not self._runtime.reading:
+            why = "nobody reads the stream"
+        elif self.lines:
+            why = "no final result code in time"
+        elif self.received:
+            why = "nothing readable ever came: look at the baud rate, 115200 on a LEXI-R10"
+        else:
+            why = "nothing ever came: look at power, PWR_ON, and TX and RX"
         return AtTimeout("%s: %s" % (line.decode(), why))
+
+    def _check_owner(self):
+        if self.closed:
+            raise PortTaken("a newer Channel has the stream")
 
     async def _quiet(self, line):
         # Nothing is sent until the module was silent for the gap it needs.
@@ -250,6 +274,7 @@ class Channel(Settler):
     async def _write(self, data):
         self._unsent = bytes(data)
         while self._unsent:
+            self._check_owner()
             try:
                 n = self.stream.write(self._unsent)
             except OSError:

@@ -18,6 +18,10 @@ class PortError(Exception):
     """Base of everything that a command can raise once it was sent."""
 
 
+class PortTaken(PortError):
+    """A newer Channel has the stream: this one is closed."""
+
+
 class AtError(PortError):
     """The module refused the command: ERROR, +CMS ERROR, ABORTED, NO CARRIER and the like."""
 
@@ -28,10 +32,10 @@ class AtError(PortError):
 
 
 class CmeError(AtError):
-    """The module answered +CME ERROR. `code` is its number (3GPP TS 27.007, 9.2).
+    """The module answered +CME ERROR. `code` is its number (3GPP TS 27.007, 9.2), `text` its text.
 
-    With verbose errors (AT+CMEE=2) the module sends a text: `code` is then looked up, and None
-    for a text that is not known.
+    With verbose errors (AT+CMEE=2) the module sends the text: `code` is then looked up, and None
+    for a text that decides nothing here. Else the text is looked up, where it is asked for.
     """
 
     # Texts that decide what to do next; all others are only passed on.
@@ -48,9 +52,22 @@ class CmeError(AtError):
     }
 
     def __init__(self, command, text):
-        super().__init__(command, "+CME ERROR: " + text)
-        self.text = text
+        super(AtError, self).__init__("%s: +CME ERROR: %s" % (command, text))
+        self.command = command
         self.code = int(text) if text.isdigit() else self.CODES.get(text.lower())
+        self._told = text
+
+    @property
+    def text(self):
+        if not self._told.isdigit():
+            return self._told
+        from .cme import TEXTS
+
+        return TEXTS.get(self.code, self._told)
+
+    def __str__(self):
+        told = "" if self.text == self._told else " (%s)" % self.text
+        return self.args[0] + told
 
 
 class AtTimeout(PortError):

@@ -7,6 +7,11 @@ _ASYNC = type(lambda: (yield))  # of functions that are coroutines or generators
 _COROUTINE = type((lambda: (yield))())  # noqa: PLC3002 - of what they return
 
 
+def check_plain(name, fn):
+    """Raise ValueError, naming the parameter, unless `fn` may be called where nothing may wait."""
+    need(callable(fn) and type(fn) is not _ASYNC, name, fn, "a plain function, not a coroutine")
+
+
 class Handlers:
     """The part of a Receiver that applications register their handlers with."""
 
@@ -28,8 +33,7 @@ class Handlers:
         Raises ValueError for a prefix that does not end in its only colon.
         """
         name = self._name(prefix)
-        if not callable(handler) or type(handler) is _ASYNC:
-            need(False, "handler", handler, "a plain function, not a coroutine")
+        check_plain("handler", handler)
         if into is not None:
             need(isinstance(into, _BUFFERS), "into", into, "a bytearray or None")
         if size_field is not None:
@@ -103,7 +107,7 @@ class Handlers:
         return name
 
     def refuse(self, result):
-        """Raise PortError if a handler returned a coroutine: it was async, and nobody could tell."""
+        """Raise PortError if a handler returned a coroutine: it was async, and nothing told so."""
         if isinstance(result, _COROUTINE):
             result.close()
             raise PortError("handler must not be async")
@@ -130,8 +134,6 @@ class _Several:
         for handler, reads in self._handlers:
             try:
                 if reads or line.fields() or not line.bad:
-                    result = handler(line)
-                    if result is not None:
-                        self._receiver.refuse(result)
+                    self._receiver.refuse(handler(line))
             except Exception as e:
                 self._receiver.report(e)

@@ -7,11 +7,12 @@
 #
 # It sends nothing: see channel.py.
 
+import sys
 import time
 from micropython import const
 
 from .clock import Clock
-from .errors import PortError
+from .errors import PortError, PortTaken
 from .exchange import FINALS
 from .handlers import Handlers
 from .ring import Ring
@@ -36,9 +37,12 @@ class Receiver(Handlers):
         super().__init__(Scanner(self.ring, line_size))
         for i, text in enumerate(FINALS):
             self.line.add(text, i + 1)
+        # Hooks of the application, plain functions. The library sets none of them.
         self.on_unknown = None  # called with the line that no handler and no command wanted
         self.on_gap = None  # called while there is a gap, after every batch of input
-        self.on_error = None  # called with the exception that a handler raised
+        self.on_error = None  # called with what a handler raised, which else is printed
+        self.watch_gap = None  # as on_gap: the monitor's
+        self.on_close = None  # called when a newer Channel takes the stream: the facade's
         self.received = 0
         self.overrun = 0
         self.overlong = 0
@@ -60,6 +64,7 @@ class Receiver(Handlers):
         self.heard_ms = self.clock.ms()  # when bytes came last
         self.heard_s = self.clock.s  # when a readable line came last
         self._busy = False  # lines are being served
+        self.closed = False  # a newer Channel has the stream, see close()
         self.left = False  # the last pump() has left lines to serve
         self._changed = runtime.signal()  # set for who waits: for an answer, or for a prompt
         self._no_memory = MemoryError("the receive path")  # later there is no memory to make it
@@ -76,8 +81,17 @@ class Receiver(Handlers):
     def _lose(self):
         self.lost += 1
         self.gap = True
-        if self.on_gap and not self._busy:  # else pump() calls it
-            self._call(self.on_gap)
+        if not self._busy:  # else pump() calls them
+            self._tell_gap()
+
+    def _tell_gap(self):
+        try:
+            if self.watch_gap:
+                self.watch_gap()
+            if self.on_gap:
+                self.refuse(self.on_gap())
+        except Exception as e:  # counted, as those of handlers
+            self.report(e)
 
     def doubt(self):
         """Something happened after which the known state may be old."""
@@ -99,7 +113,8 @@ class Receiver(Handlers):
     def pump(self):
         """Take one chunk from the stream and serve what is complete; return the bytes taken.
 
-        1 or more is also said when lines are left to serve. Never raises, but for Ctrl-C.
+        1 or more is also said when lines are left to serve. Raises nothing but PortTaken, when a
+        newer Channel has the stream, and KeyboardInterrupt.
         """
         try:
             return next(self._serving)
@@ -112,13 +127,27 @@ class Receiver(Handlers):
             self._restart()
             self.doubt()
             raise
+        if self.closed:
+            raise PortTaken("pump: a newer Channel has the stream")
         e = self._failure or self._no_memory  # there was none to make it, or to start anew
         self._restart()
         self.report(e)
         return 0
 
+    def close(self):
+        """Give up the stream for good: pump() and commands raise PortTaken from now on."""
+        if not self.closed:
+            self.closed = True
+            self._serving = iter(())
+            print("atport: a newer Channel has the stream, this one is closed")
+            self.fail(PortTaken("a newer Channel has the stream"))
+            if self.on_close:
+                self.on_close()
+
     def _restart(self):
         # What an exception went through is over, and made anew.
+        if self.closed:
+            return
         self._failure = None
         self._busy = False
         self.left = self.ring.start < self.ring.end
@@ -240,8 +269,8 @@ class Receiver(Handlers):
                         self.report(e)
                 if ring.cut and not self.left:
                     self._cut()
-                if self.gap and self.on_gap:
-                    self._call(self.on_gap)
+                if self.gap:
+                    self._tell_gap()
                 self._busy = False
                 yield n
         except Exception as e:
@@ -304,7 +333,7 @@ class Receiver(Handlers):
 
     def _show(self, line):
         if self.on_unknown:
-            self.on_unknown(line)
+            self.refuse(self.on_unknown(line))
 
     def _special(self, what):
         # Serve what is no line; whether a line is left to serve.
@@ -344,20 +373,20 @@ class Receiver(Handlers):
         if isinstance(e, MemoryError):
             self.fail(e)
 
-    def _call(self, hook):
-        try:
-            hook()
-        except Exception as e:  # counted, as those of handlers
-            self.report(e)
-
     def report(self, e):
-        """Count what a handler raised and tell on_error; out of memory also the command."""
+        """Count what a handler raised, and print it unless on_error takes it.
+
+        Out of memory also ends the command that waits.
+        """
         self.handler_errors += 1
         if isinstance(e, MemoryError):
             self.doubt()
             self.fail(e)
         if self.on_error:
             try:
-                self.on_error(e)
-            except Exception:  # the hook itself failed: there is nobody left to tell
+                self.refuse(self.on_error(e))
+                return
+            except Exception as failed:  # the hook itself failed
                 self.handler_errors += 1
+                sys.print_exception(failed)
+        sys.print_exception(e)

@@ -106,6 +106,10 @@ class Ring:
             self._advance(n)
         return n
 
+    def waiting(self):
+        """Whether bytes wait in the UART; never for a stream without any()."""
+        return self._rxbuf < _MASK and self._any() > 0
+
     def crowded(self):
         """Whether half of what the UART can hold waits in it."""
         return self._any() > self._rxbuf >> 1

@@ -3,7 +3,7 @@
 import gc
 
 from atport.channel import Channel
-from atport.errors import PortError
+from atport.errors import PortError, check
 
 from . import codes
 from .commands import Lwm2m
@@ -45,13 +45,16 @@ class Lexi:
             runtime = Runtime()
         self.runtime = runtime
         self._tasks = []
+        self._waiting_s = 0  # since when bytes wait that nobody takes, see alive()
+        self._taken = -1  # of the channel's count of bytes, then
         self.channel = Channel(stream, runtime, clock, **port)
         self.lwm2m = Lwm2m(self.channel, family)
         self.registry = Registry(self.channel, runtime, max_servers, max_uris)
         self.monitor = Monitor(
             self.channel, self.lwm2m, self.registry, runtime, urc_mask, silence_s, reboot_wait_s
         )
-        self.channel.on_gap = self.monitor.wake
+        self.turns = [self.monitor]  # what alive() looks at: has turn_s
+        self.channel.on_close = self._closed
 
     async def start(self, boot_s=30):
         """Bring the module up and keep the registry true from now on; see Monitor.bring_up()."""
@@ -66,6 +69,35 @@ class Lexi:
         """End the tasks of start(). The module is left as it is."""
         while self._tasks:
             self._tasks.pop().cancel()
+
+    def _closed(self):
+        try:
+            self.stop()
+        except RuntimeError:  # a task cannot end itself: it does at its next turn
+            pass
+        self.registry.wake()
+
+    def alive(self, within_s):
+        """Whether reader, monitor and supervisor take their turns, at most `within_s` too late.
+
+        For a watchdog: call it more often than that, and feed while it is true. Each of them may
+        wait for long, but says when it will be back; the reader is late when bytes wait in the UART
+        that it does not take. False before start() and after stop().
+        """
+        check("within_s", within_s, 1, 3600)
+        channel = self.channel
+        channel.clock.ms()
+        now_s = channel.clock.s
+        if channel.closed or not self._tasks or any(task.done() for task in self._tasks):
+            return False
+        for part in self.turns:
+            if part.turn_s is not None and now_s - part.turn_s > within_s:
+                return False
+        taken = channel.received if channel.ring.waiting() else -1
+        if taken < 0 or taken != self._taken:
+            self._taken = taken
+            self._waiting_s = now_s
+        return now_s - self._waiting_s <= within_s
 
     async def reboot(self, boot_s=30):
         """See Monitor.reboot()."""

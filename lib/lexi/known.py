@@ -59,18 +59,18 @@ class Text:
     # that are there. settle() makes an exact copy besides, with which a line is compared in one
     # call: when the text is a new one, or later if there is no memory then.
     def __init__(self, room):
-        self._bytes = bytearray(room + 2)
-        self._used = 0
+        self.buf = bytearray(room + 2)
+        self.used = 0
         self._quoted = None  # b'"/3300/0/5700"': of the last text that was settled
         self._size = 0  # of that; 0 while it is not this text
 
     def is_at(self, buf, start, stop):
         """Whether buf[start:stop] is this text."""
-        size = min(stop - start, len(self._bytes) - 2)
+        size = min(stop - start, len(self.buf) - 2)
         i = 0
-        while i < size and i < self._used and self._bytes[i + 1] == buf[start + i]:
+        while i < size and i < self.used and self.buf[i + 1] == buf[start + i]:
             i += 1
-        return i == size == self._used
+        return i == size == self.used
 
     def ends(self, line, at):
         """Whether from buf[at] on the line is this text in its quotes, as far as it is settled."""
@@ -79,20 +79,20 @@ class Text:
 
     def take(self, buf, start, stop):
         """Become buf[start:stop]; return whether it is settled."""
-        self._used = size = min(stop - start, len(self._bytes) - 2)
-        self._bytes[0] = self._bytes[size + 1] = 34
+        self.used = size = min(stop - start, len(self.buf) - 2)
+        self.buf[0] = self.buf[size + 1] = 34
         self._size = i = 0
         while i < size:
-            self._bytes[i + 1] = buf[start + i]
+            self.buf[i + 1] = buf[start + i]
             i += 1
         return _settled(self)
 
     def settle(self):
         """Have the exact copy, unless there is no text."""
-        if self._used and self._size == 0:
-            size = self._used + 2
+        if self.used and self._size == 0:
+            size = self.used + 2
             if self._quoted is None or not self._is_quoted():
-                self._quoted = bytes(memoryview(self._bytes)[:size])
+                self._quoted = bytes(memoryview(self.buf)[:size])
             self._size = size
 
     def _is_quoted(self):
@@ -100,11 +100,19 @@ class Text:
 
     def clear(self):
         """Be no text; the same one may come again."""
-        self._used = self._size = 0
+        self.used = self._size = 0
 
     def text(self):
         """Return it as bytes."""
-        return bytes(self._bytes[1 : self._used + 1])
+        return bytes(self.buf[1 : self.used + 1])
+
+
+class Watch:
+    # A URI that watch_uri() named, and who is to be told of its notifications.
+    def __init__(self, uri, fn, following):
+        self.uri = uri
+        self.fn = fn
+        self.next = following
 
 
 class Cell:
@@ -151,6 +159,6 @@ class Notified:
         self.index = index
         self.next = None
         self.server = 0
-        self.watched = False  # it is the one of watch_uri()
+        self.watched = False  # watch_uri() named it
         self.count = 0
         self.at_s = 0

@@ -12,6 +12,7 @@ _CHECK_S = const(3600)  # a URC can get lost without a trace: the oldest that a 
 _NOT_READY_MS = const(2500)  # LwM2M commands may fail for a while after boot (SARA-R4: 9 s)
 _DEAD_S = const(10)  # ubxlib: a port that leaves 10 x AT unanswered is dead
 _CFUN_TIMEOUT_MS = const(30000)  # not documented
+_LONGEST_S = const(600)  # that one attend() may take: every wait in it has a deadline
 
 
 class Monitor:
@@ -37,7 +38,8 @@ class Monitor:
         self._clock = channel.clock
         self._sleep_ms = runtime.sleep_ms
         self._signal = runtime.signal()
-        self.wake = registry.on_restart = self._signal.set
+        channel.watch_gap = self._signal.set
+        registry.watch(self._signal)
         self._mask = urc_mask if lwm2m.family["urc_mask"] else None
         self._silence_s = silence_s
         self.reboot_wait_s = reboot_wait_s
@@ -50,6 +52,7 @@ class Monitor:
         self._not_before_s = 0
         self._failed_at = 0  # restarts of the registry then: another one is not made to wait
         self._busy = False  # a bring-up is under way
+        self.turn_s = None  # when the next attend() is due, or this one over; None: never yet
         self.mode = None
         self.server_ids = []
         self.reachable = False
@@ -71,12 +74,11 @@ class Monitor:
         self._busy = True  # attend() is not to ask in between
         try:
             await self._channel.setup(tries=max(boot_s, 1))
-            self._clock.ms()
-            until_s = self._clock.s + boot_s
+            until_s = self._now_s() + boot_s
             self.mode = None
             self.server_ids = []
             while True:
-                late = self._clock.s >= until_s
+                late = self._now_s() >= until_s
                 try:
                     await self._arm()
                     told = await self._ask()
@@ -89,9 +91,7 @@ class Monitor:
                     if late:
                         raise
                 await self._sleep_ms(_NOT_READY_MS)
-                self._clock.ms()
-            self._clock.ms()
-            self._checked_s = self._clock.s
+            self._checked_s = self._now_s()
             self._restarts = self._known
         finally:
             self._busy = False
@@ -128,8 +128,7 @@ class Monitor:
         self._channel.close_gap(lost)
         self.reachable = True
         self.polls += 1
-        self._clock.ms()
-        self.polled_s = self._clock.s
+        self.polled_s = self._now_s()
         self._registry.wake()  # what is asked for from now on is not answered by this poll
 
     async def reboot(self, boot_s=30, restart=None):
@@ -158,8 +157,7 @@ class Monitor:
 
     def due_s(self):
         """Seconds until attend() has something to do, 0 for now. Allocates nothing."""
-        self._clock.ms()
-        now_s = self._clock.s
+        now_s = self._now_s()
         if self._busy:
             return _RETRY_S
         if now_s < self._not_before_s and self._registry.restarts == self._failed_at:
@@ -175,6 +173,7 @@ class Monitor:
         Never raises for the module's failures: they are counted, and tried again after 5 s,
         10 s, ... 900 s.
         """
+        self.turn_s = self._now_s() + _LONGEST_S
         self._registry.settle()
         if self.due_s() == 0:
             wait_s = 0
@@ -207,18 +206,27 @@ class Monitor:
             else:
                 self._retry_s = min(max(2 * self._retry_s, _RETRY_S), _RETRY_MAX_S)
                 wait_s = self._retry_s
-            self._clock.ms()
-            self._not_before_s = self._clock.s + wait_s
+            self._not_before_s = self._now_s() + wait_s
             self._failed_at = self._registry.restarts
-        return max(1, self.due_s())
+        wait_s = max(1, self.due_s())
+        self.turn_s = self._clock.s + wait_s
+        return wait_s
 
     async def run(self):
-        """attend() for ever, woken by what the receive path notices."""
-        while True:
+        """attend(), woken by what the receive path notices, until a newer Channel has the stream."""
+        failed = False
+        while not self._channel.closed:
             try:
+                if failed:
+                    failed = False
+                    await self._sleep_ms(_RETRY_S * 1000)
                 wait_s = await self.attend()
                 await self._signal.wait_ms(wait_s * 1000)
             except Exception as e:  # out of memory: this task must not end
+                failed = True
                 self.failures += 1
                 self.last_error = e
-                await self._sleep_ms(_RETRY_S * 1000)
+
+    def _now_s(self):
+        self._clock.ms()
+        return self._clock.s

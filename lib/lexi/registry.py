@@ -8,13 +8,14 @@
 import time
 from micropython import const
 
-from atport.errors import check
+from atport.errors import PortTaken, check
+from atport.handlers import check_plain
 from atport.line import BIG, INT, TEXT
 
 from . import codes
 from .codes import BOOTSTRAP, CLIENT, CONNECTION, INIT, NO_CODE, NOTIFICATION, REGISTRATION, TIMER
 from .codes import STATUS as _STATUS
-from .known import Cell, Notified, Server, Text
+from .known import Cell, Notified, Server, Text, Watch
 
 _NONE = const(-1)
 _WAIT_MS = const(3600000)  # a wait without a deadline of its own is taken up again every hour
@@ -30,6 +31,8 @@ def wait_ms(timeout_s):
 
 class Registry:
     """State of up to `max_servers` servers and `max_uris` notified URIs (per server).
+
+    server is a short server ID, 0..65535, everywhere; ValueError for anything else.
 
     A URI is kept up to `uri_size` bytes, an address up to `address_size`; more is cut off.
 
@@ -47,7 +50,6 @@ class Registry:
         self._runtime = runtime
         self._waiting = []  # signals of who waits for a registration
         self._watching = []  # and of who has to know of restarts and polls: see wake()
-        self.on_restart = None  # called when the module restarted: the monitor's
         self._cells = [Cell(address_size) for _ in range(max_servers)]
         self._cell_count = 0
         self._first = None  # of those in use, in the order in which they were heard of
@@ -57,8 +59,7 @@ class Registry:
         self._subscribers = ()
         self._number = channel.line.number
         self._tell = None  # tells the subscribers: one of them, or _tell_all; None without any
-        self._watched = None
-        self._on_watched = None
+        self._watches = None  # the first Watch
 
         self.client_status = None  # manual: <client_status>, describe.CLIENT_STATUS
         self.init_status = None  # manual: <client_init_status>
@@ -76,7 +77,7 @@ class Registry:
 
     def code(self, server):
         """Status code of a server; codes.NO_CODE when nothing is known since the last restart."""
-        cell = self._find(server)
+        cell = self._find(check("server", server, 0, _MAX_ID))
         return NO_CODE if cell is None else cell.code
 
     def registered(self, server):
@@ -85,7 +86,7 @@ class Registry:
 
     def server(self, server):
         """A Server with all that is known, or None for one never heard of."""
-        cell = self._find(server)
+        cell = self._find(check("server", server, 0, _MAX_ID))
         return None if cell is None else Server(cell)
 
     def uri(self, index):
@@ -103,6 +104,7 @@ class Registry:
 
         A notification was triggered, which does not say that the server got it.
         """
+        check("server", server, 0, _MAX_ID)
         if len(uri) > 1 and uri[-1] == "/":
             uri = uri[:-1]
         text = uri.encode()
@@ -113,6 +115,7 @@ class Registry:
 
     async def wait_registered(self, server, timeout_s):
         """Wait until the server is registered; False when `timeout_s` have passed."""
+        check("server", server, 0, _MAX_ID)
         left_ms = wait_ms(timeout_s)
         signal = self._runtime.signal()
         self._waiting.append(signal)
@@ -123,6 +126,8 @@ class Registry:
                 since_ms = self._clock.ms()
                 await signal.wait_ms(min(left_ms, _WAIT_MS))
                 left_ms -= time.ticks_diff(self._clock.ms(), since_ms)
+                if self._channel.closed:
+                    raise PortTaken("wait_registered: a newer Channel has the stream")
             return True
         finally:
             self._waiting.remove(signal)
@@ -148,8 +153,7 @@ class Registry:
         uri()), the client or initialization status (server is 0 then), or the connection status.
         Of an unknown event server and value are what it holds there, value -1 for nothing.
         """
-        if not callable(fn):
-            raise ValueError("fn: %r, expected a function" % (fn,))
+        check_plain("fn", fn)
         fns = list(self._subscribers)
         fns.append(fn)
         self._set_subscribers(tuple(fns))
@@ -167,18 +171,31 @@ class Registry:
     def _tell_all(self, event, server, value):
         for fn in self._subscribers:
             try:
-                fn(event, server, value)
+                self._channel.refuse(fn(event, server, value))
             except Exception as e:  # counted: one subscriber must not keep events from others
                 self._channel.report(e)
 
     def watch_uri(self, uri, fn):
         """Call fn() for every notification of one URI, also when the table of URIs is full."""
         text = uri.encode()
-        self._watched = Text(len(text) + 1)  # so that a longer one is not cut to it
-        self._watched.take(text, 0, len(text))
-        self._on_watched = fn
+        watch = Watch(Text(len(text) + 1), fn, self._watches)  # so that no longer one is cut to it
+        watch.uri.take(text, 0, len(text))
+        self._watches = watch
         for item in self._uris[: self._uri_count]:
-            item.watched = self._watched.is_at(item.uri.text(), 0, len(item.uri.text()))
+            item.watched = self._is_watched(item.uri.buf, 1, 1 + item.uri.used)
+
+    def _is_watched(self, buf, start, stop):
+        watch = self._watches
+        while watch is not None and not watch.uri.is_at(buf, start, stop):
+            watch = watch.next
+        return watch is not None
+
+    def _tell_watches(self, buf, start, stop):
+        watch = self._watches
+        while watch is not None:
+            if watch.uri.is_at(buf, start, stop):
+                watch.fn()
+            watch = watch.next
 
     def settle(self):
         """Make exact copies of what was heard for the first time when there was no memory for them.
@@ -194,7 +211,8 @@ class Registry:
 
     def put(self, server, code, timer_s=None):
         """Take one line of a poll: AT+ULWM2MREG?. An unchanged code is no event."""
-        if self.code(server) != code:
+        cell = self._find(server)
+        if (NO_CODE if cell is None else cell.code) != code:
             self._apply(REGISTRATION, server, code)
         if timer_s is not None and code in codes.REGISTERED:
             self._apply(TIMER, server, timer_s)
@@ -216,8 +234,6 @@ class Registry:
         self.client_status = None
         self.init_status = None
         self._channel.note_reboot()
-        if self.on_restart:
-            self.on_restart()
         self.wake()
 
     # One URC. The most frequent ones, of a server and with texts that are known, are told without
@@ -230,8 +246,7 @@ class Registry:
         while cell is not None and not (cell.digits and buf.startswith(cell.digits, at + 1)):
             cell = cell.next
         if cell is None or buf[at - 1] != 32:
-            self._read(line)
-            return
+            return self._read(line)
         event = buf[at] - 48
         at += cell.skip
         if event == REGISTRATION or event == TIMER or event == BOOTSTRAP:
@@ -240,68 +255,62 @@ class Registry:
             else:
                 at = self._number(at)
             if at == cell.code and event != TIMER and at != NO_CODE:
-                if self._tell is not None:
-                    self._tell(event, cell.id, at)
-            elif at < 0 or not self._update(cell, event, at):
-                self._read(line)
-        elif event == NOTIFICATION:
-            self._notified(line, cell.id, at)
-        elif event == CONNECTION:
-            self._created(line, cell, at)
-        else:
-            self._read(line)
+                return self._tell and self._tell(event, cell.id, at)
+            if at < 0 or (event != TIMER and at not in _STATUS):
+                return self._read(line)
+            return self._update(cell, event, at)
+        if event == NOTIFICATION:
+            return self._notified(line, cell.id, at)
+        if event == CONNECTION:
+            return self._created(line, cell, at)
+        return self._read(line)
+
+    # These return what a subscriber returned: the channel tells if it was async.
 
     def _update(self, cell, event, value):
-        # A status (events 0 and 1, one code space) or a timer; False if the code is not known.
+        # A status (events 0 and 1, one code space) or a timer.
         if event == TIMER:
             cell.timer_s = value
             cell.timer_at_s = self._clock.s
-        elif value not in _STATUS:
-            return False
         elif cell.code != value:
             cell.code = value
             cell.since_s = self._clock.s
             if self._waiting:
                 self.wake()
-        if self._tell is not None:
-            self._tell(event, cell.id, value)
-        return True
+        return self._tell and self._tell(event, cell.id, value)
 
     def _notified(self, line, server, at):
         # Event 3, the URI in its quotes at `at`.
         item = self._first_uri
         while item is not None:
             if item.server == server and item.uri.ends(line, at):
-                self._count_uri(item)
-                return
+                return self._count_uri(item)
             item = item.next
-        self._read(line)
+        return self._read(line)
 
     def _count_uri(self, item):
         item.count += 1
         item.at_s = self._clock.s
         if item.watched:
-            self._on_watched()
-        if self._tell is not None:
-            self._tell(NOTIFICATION, item.server, item.index)
+            self._tell_watches(item.uri.buf, 1, 1 + item.uri.used)
+        return self._tell and self._tell(NOTIFICATION, item.server, item.index)
 
     def _created(self, line, cell, at):
         # Event 6, the connection status at `at`: created or restored, to the address that is known?
         status = line.buf[at] - 48
         at += 2
         if line.buf[at - 1] != 44 or (status != 0 and status != 2):
-            self._read(line)
-        elif not cell.address.ends(line, at):
-            self._read(line)
-        else:
-            self._connection(cell, status, _NONE, _NONE)
+            return self._read(line)
+        if not cell.address.ends(line, at):
+            return self._read(line)
+        return self._connection(cell, status, _NONE, _NONE)
 
     def _read(self, line):
         # Any line, by its fields. The ints that lead it decide; behind them is a text, or nothing
         # that matters.
         count = line.fields()
         if line.bad:
-            return  # the channel counts it
+            return None  # the channel counts it
         ints = line.ints
         kinds = line.kinds
         n = 0
@@ -309,30 +318,27 @@ class Registry:
             n += 1
         event = ints[0] if n else _NONE
         if event == NOTIFICATION and n == 2 and count > 2 and kinds[2] == TEXT:
-            self._notification(line, ints[1])
-        elif event == CONNECTION and n > 2:
-            self._connected(line, count)
-        elif n < 2 or event < 0 or ints[1] < 0:
-            self._channel.count_malformed()
-        else:
-            self._apply(event, ints[1], ints[2] if n > 2 else _NONE, n)
+            return self._notification(line, ints[1])
+        if event == CONNECTION and n > 2:
+            return self._connected(line, count)
+        if n < 2 or event < 0 or ints[1] < 0:
+            return self._channel.count_malformed()
+        return self._apply(event, ints[1], ints[2] if n > 2 else _NONE, n)
 
     def _apply(self, event, server, value, count=3):
         # An event of ints, whose server may be a new one; `count` of them were there.
         if event == CLIENT or event == INIT:
-            self._client(event, server)
-        elif event > CONNECTION:
+            return self._client(event, server)
+        if event > CONNECTION:
             self.unknown_events += 1
-            self._notify(event, server, value)
-        elif count < 3 or event == NOTIFICATION or value < 0:
-            self._channel.count_malformed()
-        elif event != TIMER and (event == CONNECTION or value not in _STATUS):
+            return self._notify(event, server, value)
+        if count < 3 or event == NOTIFICATION or value < 0:
+            return self._channel.count_malformed()
+        if event != TIMER and (event == CONNECTION or value not in _STATUS):
             self.unknown_codes += 1
-            self._notify(event, server, value)
-        else:
-            cell = self._find(server) or self._add(server)
-            if cell:
-                self._update(cell, event, value)
+            return self._notify(event, server, value)
+        cell = self._find(server) or self._add(server)
+        return cell and self._update(cell, event, value)
 
     def _client(self, event, status):
         # Events 4 and 5; both have a sign of a restart.
@@ -348,7 +354,7 @@ class Registry:
             self.init_status = status
         else:
             self.unknown_codes += 1
-        self._notify(event, 0, status)
+        return self._notify(event, 0, status)
 
     def _connected(self, line, count):
         # Event 6 by its fields: <server>,<status>, then an address or two counts.
@@ -357,28 +363,25 @@ class Registry:
         status = ints[2]
         counts = (count > 3 and line.kinds[3]) | (count > 4 and line.kinds[4])
         if server < 0 or status < 0 or counts & BIG:
-            self._channel.count_malformed()
-            return
+            return self._channel.count_malformed()
         if status > codes.CONNECTION_CLOSED:
-            self._apply(CONNECTION, server, status)
-            return
+            return self._apply(CONNECTION, server, status)
         cell = self._find(server) or self._add(server)
         if cell is None:
-            return
+            return None
         if status in (0, 2) and count > 3 and line.kinds[3] & TEXT:
             cell.address.take(line.buf, line.starts[3], line.stops[3])
             count = 3
         sent = ints[3] if count > 3 and line.kinds[3] & INT else _NONE
         received = ints[4] if count > 4 and line.kinds[4] & INT else _NONE
-        self._connection(cell, status, sent, received)
+        return self._connection(cell, status, sent, received)
 
     def _connection(self, cell, status, sent, received):
         cell.connection = status
         cell.connection_at_s = self._clock.s
         cell.sent = sent
         cell.received = received
-        if self._tell is not None:
-            self._tell(CONNECTION, cell.id, status)
+        return self._tell and self._tell(CONNECTION, cell.id, status)
 
     def _notification(self, line, server):
         # Event 3 by its fields.
@@ -386,8 +389,7 @@ class Registry:
         start = line.starts[2]
         stop = line.stops[2]
         if server < 0 or start == stop:
-            self._channel.count_malformed()
-            return
+            return self._channel.count_malformed()
         if stop - start > 1 and buf[stop - 1] == 47:  # "/5/0/3/" is "/5/0/3"
             stop -= 1
         item = self._first_uri
@@ -397,18 +399,16 @@ class Registry:
             item = item.next
         if item is None:
             item = self._add_uri(server, buf, start, stop)
-        if item is not None:
-            self._count_uri(item)
+        return item and self._count_uri(item)
 
     def _add_uri(self, server, buf, start, stop):
         if self._uri_count == len(self._uris) or server > _MAX_ID:
             self.dropped += 1
-            if self._watched is not None and self._watched.is_at(buf, start, stop):
-                self._on_watched()
+            self._tell_watches(buf, start, stop)
             return None
         item = self._uris[self._uri_count]
         item.server = server
-        item.watched = self._watched is not None and self._watched.is_at(buf, start, stop)
+        item.watched = self._is_watched(buf, start, stop)
         if self._uri_count:
             self._uris[self._uri_count - 1].next = item
         else:
@@ -452,5 +452,4 @@ class Registry:
     def _notify(self, event, server, value):
         if self._waiting:
             self.wake()
-        if self._tell is not None:
-            self._tell(event, server, value)
+        return self._tell and self._tell(event, server, value)

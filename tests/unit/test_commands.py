@@ -36,25 +36,26 @@ _REFUSALS = (
 )
 
 _CME = (
-    (b"0", 0),
-    (b"3", 3),
-    (b"50", 50),
-    (b"100", 100),
-    (b"  11 ", 11),
-    (b"32767", 32767),
-    (b"operation not allowed", 3),
-    (b"Operation Not Supported", 4),
-    (b"SIM not inserted", 10),
-    (b"SIM PIN required", 11),
-    (b"SIM PUK REQUIRED", 12),
-    (b"sim failure", 13),
-    (b"No network service", 30),
-    (b"Incorrect parameters", 50),
-    (b"unknown", 100),
-    (b"FFS TIMEOUT", None),
-    (b"invalid characters in dial string", None),
-    (b"-1", None),
-    (b"", None),
+    (b"0", 0, "phone failure"),
+    (b"3", 3, "operation not allowed"),
+    (b"50", 50, "incorrect parameters"),
+    (b"100", 100, "unknown"),
+    (b"  11 ", 11, "SIM PIN required"),
+    (b"148", 148, "unspecified GPRS error"),
+    (b"32767", 32767, "32767"),
+    (b"operation not allowed", 3, "operation not allowed"),
+    (b"Operation Not Supported", 4, "Operation Not Supported"),
+    (b"SIM not inserted", 10, "SIM not inserted"),
+    (b"SIM PIN required", 11, "SIM PIN required"),
+    (b"SIM PUK REQUIRED", 12, "SIM PUK REQUIRED"),
+    (b"sim failure", 13, "sim failure"),
+    (b"No network service", 30, "No network service"),
+    (b"Incorrect parameters", 50, "Incorrect parameters"),
+    (b"unknown", 100, "unknown"),
+    (b"FFS TIMEOUT", None, "FFS TIMEOUT"),
+    (b"invalid characters in dial string", None, "invalid characters in dial string"),
+    (b"-1", None, "-1"),
+    (b"", None, ""),
 )
 
 _OK = b"\r\nOK\r\n"
@@ -171,12 +172,13 @@ class ResultCodeTest(unittest.TestCase):
         for make in PORTS:
             port = make(FakeStream())
             for form in _LINE_ENDS:
-                for text, code in _CME:
+                for told, code, text in _CME:
                     for start in (b"+CME ERROR: ", b"+cme error:"):
-                        plain = text.decode().strip()
-                        answer = form % (start + text)
-                        e = self.refused(port, answer, CmeError, "+CME ERROR: " + plain)
-                        self.assertEqual((e.code, e.text), (code, plain))
+                        plain = told.decode().strip()
+                        both = plain if plain == text else "%s (%s)" % (plain, text)
+                        answer = form % (start + told)
+                        e = self.refused(port, answer, CmeError, "+CME ERROR: " + both)
+                        self.assertEqual((e.code, e.text), (code, text))
             self.assertEqual(port.channel.late, 0)
 
     def test_the_tree_of_exceptions(self):

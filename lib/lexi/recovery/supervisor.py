@@ -8,7 +8,8 @@ import os
 from binascii import crc32
 from micropython import const
 
-from atport.errors import AtTimeout, CmeError, PortError, check
+from atport.errors import AtTimeout, CmeError, PortError, PortTaken, check
+from atport.handlers import check_plain
 from atport.line import INT
 from atport.text import quoted
 
@@ -52,7 +53,9 @@ _RADIO_TIMEOUT_MS = const(180000)  # +CFUN=0, =1: not documented
 _START_RETRY_S = const(5)  # doubled each time
 _START_RETRY_MAX_S = const(900)
 _MAX_WAIT_S = const(3600)
+_MAX_ID = const(0xFFFF)
 _ERROR_S = const(60)
+_LONGEST_S = const(900)  # that one step() may take: every wait in it has a deadline
 _FOTA_SAVE_S = const(600)  # so often the last sign of a firmware update is kept
 _FOTA_URI = "/5/0/3"  # OMA LwM2M object 5, resource 3: state of the update
 _INSTALLED = const(128)  # SARA-R5 FW update note: +UUFWINSTALL: 128, done, the module reboots
@@ -209,6 +212,8 @@ class Supervisor:
         self._told_at_s = 0
         self._todo = None
         self._events = []
+        self.turn_s = None  # when the next step() is due, or this one over; None: it does not run
+        lexi.turns.append(self)
         self.paused = False
         self._registry.watch(self._signal)
         self._registry.subscribe(self._event)
@@ -222,7 +227,7 @@ class Supervisor:
 
     def registered(self, server):
         """Whether the server is registered: the verdict, see the class."""
-        return self.ladder.registered(server)
+        return self.ladder.registered(check("server", server, 0, _MAX_ID))
 
     def pause(self):
         """Take no step until resume(). What is half done is still ended; polls go on."""
@@ -249,8 +254,7 @@ class Supervisor:
         kind: DOING, DEFERRED, ... of this file. action, reason, held_by: of ladder.py; in_s:
         seconds until a deferred action. describe(event) puts it in words.
         """
-        if not callable(fn):
-            raise ValueError("fn: %r, expected a function" % (fn,))
+        check_plain("fn", fn)
         self._events.append(fn)
 
     def events(self, size=32):
@@ -260,7 +264,7 @@ class Supervisor:
     def status(self):
         """What it is doing and why, as a dict.
 
-        text: in words. action: done next; server; reason, held_by: codes of rules.py; next_s:
+        text: in words. action: done next; server; reason, held_by: codes of ladder.py; next_s:
         seconds until then, None without a time. left: steps of each kind that their caps still
         allow. servers: by short ID, (registered, code, seconds since the last proof or None).
         """
@@ -295,17 +299,24 @@ class Supervisor:
     # The loop
 
     async def run(self):
-        """step() for ever, woken by what the receive path notices."""
-        while True:
-            try:
-                wait_s = self.due_s()
-                if wait_s == 0:
-                    wait_s = await self.step()
-                await self._signal.wait_ms(wait_s * 1000)
-            except Exception as e:  # counted: this task must not end, whatever it was
-                self.failures += 1
-                self.last_error = e
-                await self._sleep_ms(_ERROR_S * 1000)
+        """step(), woken by what the receive path notices, until a newer Channel has the stream."""
+        failed = False
+        try:
+            while not self._channel.closed:
+                try:
+                    if failed:
+                        failed = False
+                        await self._sleep_ms(_ERROR_S * 1000)
+                    wait_s = self.due_s()
+                    if wait_s == 0:
+                        wait_s = await self.step()
+                    self.turn_s = self._clock.s + wait_s
+                    await self._signal.wait_ms(wait_s * 1000)
+                except Exception as e:  # counted: this task must not end, whatever it was
+                    failed = True
+                    self._failed(e)
+        finally:
+            self.turn_s = None
 
     def due_s(self):
         """Seconds until step() has something to do, 0 for now. Allocates nothing when well."""
@@ -357,8 +368,12 @@ class Supervisor:
     async def step(self):
         """Do what is due and return the seconds until something may be due again.
 
-        Never raises for the module's failures: they are counted.
+        Never raises for the module's failures: they are counted. Raises PortTaken when a newer
+        Channel has the stream.
         """
+        if self._channel.closed:
+            raise PortTaken("step: a newer Channel has the stream")
+        self.turn_s = self._now_s() + _LONGEST_S
         if self.due_s() == 0:
             try:
                 if self._todo:
@@ -371,14 +386,16 @@ class Supervisor:
             now_s = self._now_s()
             if self.keeper.due_s(now_s) == 0:
                 await self._save()
-        return max(1, self.due_s())
+        wait_s = max(1, self.due_s())
+        self.turn_s = self._clock.s + wait_s
+        return wait_s
 
     async def _act(self):
         ladder = self.ladder
         action = ladder.action
         if action in (rules.POLL, rules.DIAGNOSE, rules.PARK):
             ladder.take(self._clock.s)
-        self._channel.on_send = self._still_right
+        self._channel.guard = self._still_right
         try:
             if action == rules.POLL:
                 await self._monitor.poll()
@@ -389,7 +406,7 @@ class Supervisor:
             else:
                 await self._step(action, ladder.server, ladder.reason)
         finally:
-            self._channel.on_send = None
+            self._channel.guard = None
 
     async def _step(self, action, server, reason):
         # Asked for, booked, told, done.
@@ -469,14 +486,20 @@ class Supervisor:
         elif action == rules.SOFT_RESET:
             await self._monitor.reboot(self._boot_s)
         elif action == rules.PIN_RESET:
-            await self._monitor.reboot(self._boot_s, lambda: self._pin_reset(self._sleep_ms))
+            await self._monitor.reboot(self._boot_s, lambda: self._pin_reset(self._pin_sleep_ms))
             self._answered()
         elif action == rules.POWER_CYCLE:
-            await self._monitor.reboot(self._boot_s, lambda: self._power_cycle(self._sleep_ms))
+            await self._monitor.reboot(self._boot_s, lambda: self._power_cycle(self._pin_sleep_ms))
             self._answered()
         elif action == rules.ENABLE_SERVER:
             await lwm2m.change_config(server, server_disabled=0)
             await self._diagnose()
+
+    async def _pin_sleep_ms(self, ms):
+        # A newer owner of the module must not find its pins moved.
+        await self._sleep_ms(ms)
+        if self._channel.closed:
+            raise PortTaken("pins: a newer Channel has the stream")
 
     async def _cfun(self, fun):
         await self._channel.command("AT+CFUN=", args=(fun,), timeout_ms=_RADIO_TIMEOUT_MS)
@@ -838,9 +861,10 @@ class Supervisor:
         event = (kind, action, server, reason, held_by, in_s)
         for fn in self._events:
             try:
-                fn(event)
+                self._channel.refuse(fn(event))
             except Exception as e:  # counted: a subscriber must not stop the recovery
                 self._failed(e)
+                self._channel.report(e)
 
 
 class Events:
