@@ -1,18 +1,13 @@
-# Texts of +CME ERROR numbers (3GPP TS 27.007, 9.2), for people. Loaded when one is asked for.
+# Texts of +CME ERROR numbers (3GPP TS 27.007, 9.2), for people: those that errors.py has not.
+# Loaded when one is asked for.
 
 TEXTS = {
     0: "phone failure",
     1: "no connection to phone",
     2: "phone adaptor link reserved",
-    3: "operation not allowed",
-    4: "operation not supported",
     5: "PH-SIM PIN required",
     6: "PH-FSIM PIN required",
     7: "PH-FSIM PUK required",
-    10: "SIM not inserted",
-    11: "SIM PIN required",
-    12: "SIM PUK required",
-    13: "SIM failure",
     14: "SIM busy",
     15: "SIM wrong",
     16: "incorrect password",
@@ -26,7 +21,6 @@ TEXTS = {
     25: "invalid characters in text string",
     26: "dial string too long",
     27: "invalid characters in dial string",
-    30: "no network service",
     31: "network timeout",
     32: "network not allowed, emergency calls only",
     40: "network personalization PIN required",
@@ -39,7 +33,6 @@ TEXTS = {
     47: "corporate personalization PUK required",
     48: "hidden key required",
     49: "EAP method not supported",
-    50: "incorrect parameters",
     51: "command implemented but currently disabled",
     52: "command aborted by user",
     53: "not attached to network due to MT functionality restrictions",
@@ -53,7 +46,6 @@ TEXTS = {
     61: "data missing",
     62: "call barred",
     63: "message waiting indication subscription failure",
-    100: "unknown",
     103: "illegal MS",
     106: "illegal ME",
     107: "GPRS services not allowed",

@@ -38,29 +38,34 @@ class CmeError(AtError):
     for a text that decides nothing here. Else the text is looked up, where it is asked for.
     """
 
-    # Texts that decide what to do next; all others are only passed on.
-    CODES = {
-        "operation not allowed": 3,
-        "operation not supported": 4,
-        "sim not inserted": 10,
-        "sim pin required": 11,
-        "sim puk required": 12,
-        "sim failure": 13,
-        "no network service": 30,
-        "incorrect parameters": 50,
-        "unknown": 100,
+    # Those that decide what to do next; cme.py has the others.
+    TEXTS = {
+        3: "operation not allowed",
+        4: "operation not supported",
+        10: "SIM not inserted",
+        11: "SIM PIN required",
+        12: "SIM PUK required",
+        13: "SIM failure",
+        30: "no network service",
+        50: "incorrect parameters",
+        100: "unknown",
     }
 
     def __init__(self, command, text):
         super(AtError, self).__init__("%s: +CME ERROR: %s" % (command, text))
         self.command = command
-        self.code = int(text) if text.isdigit() else self.CODES.get(text.lower())
         self._told = text
+        self.code = int(text) if text.isdigit() else None
+        for code, known in self.TEXTS.items():
+            if text.lower() == known.lower():
+                self.code = code
 
     @property
     def text(self):
         if not self._told.isdigit():
             return self._told
+        if self.code in self.TEXTS:
+            return self.TEXTS[self.code]
         from .cme import TEXTS
 
         return TEXTS.get(self.code, self._told)

@@ -1025,14 +1025,15 @@ class InterruptTest(unittest.TestCase):
     def test_ctrl_c_in_a_blocking_command(self):
         stream = InOrder({b"AT+A?": 700}, LateAnswerTest.texts)
         port = harness.BlockingPort(stream)
-        poll = port.lexi._poll
+        runtime = port.lexi.runtime
+        poll = runtime.poll
 
-        def interrupted(pump, ms):
-            port.lexi._poll = poll
+        def interrupted(channel, ms):
+            runtime.poll = poll
             raise KeyboardInterrupt
 
         def handler(line):
-            port.lexi._poll = interrupted
+            runtime.poll = interrupted
 
         port.channel.on("+U:", handler)
         stream.send(b"\r\n+U: 1\r\n", 100)
