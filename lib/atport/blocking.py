@@ -5,12 +5,14 @@ import select
 import time
 from micropython import const
 
+from .errors import PortError, check
+from .handlers import check_plain
 from .stream import check_stream
-from .errors import PortError
 
 _SPURIOUS_MS = const(10)  # pause after a wake-up that brought nothing, so as not to spin
 _LINE_MS = const(6)  # at 115200 so long are 69 bytes
 _PUMPS = const(32)  # chunks served in one turn, at most
+_LONGEST_MS = const(3600000)  # one wait without idle()
 
 
 class _Lock:
@@ -57,6 +59,8 @@ class Runtime:
 
     def __init__(self, stream, ticks=time.ticks_ms, line_ms=_LINE_MS):
         self._line_ms = line_ms
+        self._idle = None
+        self._longest_ms = _LONGEST_MS
         check_stream(stream)
         self._poller = select.poll()
         self._poller.register(stream, select.POLLIN)
@@ -67,6 +71,34 @@ class Runtime:
         while ms > 0:
             yield ms
             ms = time.ticks_diff(end, self._ticks())
+
+    def set_idle(self, idle, idle_s):
+        """Have no call wait longer than `idle_s` without calling idle(), a plain function or None.
+
+        What idle() raises ends the call that waits.
+        """
+        if idle is not None:
+            check_plain("idle", idle)
+        # Half of it for the wait, as what came is served behind it.
+        self._longest_ms = check("idle_s", idle_s, 1, 3600) * 500 if idle else _LONGEST_MS
+        self._idle = idle
+
+    def run(self, channel, coro):
+        """Drive a coroutine to its end and return its result."""
+        try:
+            while True:
+                self.wait(channel, coro.send(None))
+        except StopIteration as e:
+            return e.value
+        finally:
+            coro.close()  # after Ctrl-C the command has given up like one that was cancelled
+
+    def wait(self, channel, ms):
+        """poll(), after idle() and no longer than that may wait; return the milliseconds left."""
+        if self._idle:
+            self._idle()
+        self.poll(channel, min(ms, self._longest_ms))
+        return max(0, ms - self._longest_ms)
 
     def start(self, coro):
         """Nothing runs beside the application here: its calls do the work instead."""

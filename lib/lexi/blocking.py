@@ -27,34 +27,32 @@ def supervise(lexi, **options):
 
 
 class Lexi(Blocking):
-    """lexi.Lexi for programs without asyncio; takes the same arguments.
+    """lexi.Lexi for programs without asyncio; takes the same arguments, and two more.
+
+    idle: called between waits, so that no call holds the CPU longer than `idle_s` without it: for
+        a watchdog. What it raises ends the call that waits.
 
     Every coroutine method blocks until it is done: lexi.start(), lexi.lwm2m.configs(),
     lexi.wait_registered(721, 60). Between calls the application calls poll(). In place of
     `async for` over events() there is registry.subscribe().
     """
 
-    def __init__(self, stream, *, runtime=None, **kwargs):
+    def __init__(self, stream, *, runtime=None, idle=None, idle_s=5, **kwargs):
         runtime = runtime or Runtime(stream)
+        runtime.set_idle(idle, idle_s)
         core = _Lexi(stream, runtime=runtime, **kwargs)
         super().__init__(core, self.run, _ROOMS)
-        self._poll = runtime.poll
+        self._runtime = runtime
         self._channel = core.channel
         self._monitor = core.monitor
 
     def run(self, coro):
         """Drive a coroutine of this library to its end and return its result."""
-        try:
-            while True:
-                self._poll(self._channel, coro.send(None))
-        except StopIteration as e:
-            return e.value
-        finally:
-            coro.close()  # after Ctrl-C the command has given up like one that was cancelled
+        return self._runtime.run(self._channel, coro)
 
     def wait_registered(self, server, timeout_s):
         """As lexi.Lexi.wait_registered(); does what is due meanwhile."""
-        clock = self._target.channel.clock
+        clock = self._channel.clock
         left_ms = wait_ms(timeout_s)
         while not self._target.registered(server):
             if left_ms <= 0:
@@ -66,6 +64,10 @@ class Lexi(Blocking):
 
     def poll(self, timeout_ms=0):
         """Serve URCs for one wake-up, waiting up to `timeout_ms`; then do what is due."""
-        self._poll(self._channel, timeout_ms)
+        received = self._channel.received
+        while True:
+            timeout_ms = self._runtime.wait(self._channel, timeout_ms)
+            if timeout_ms == 0 or self._channel.received != received:
+                break
         if self._monitor.due_s() == 0:
             self.run(self._monitor.attend())
