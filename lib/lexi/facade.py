@@ -7,6 +7,7 @@ from atport.errors import PortError, check
 
 from . import codes
 from .commands import Lwm2m
+from .events import Events
 from .monitor import Monitor
 from .registry import Registry
 
@@ -19,7 +20,8 @@ class Lexi:
     """One module on one stream (machine.UART, a socket, a pty), for asyncio.
 
     family: table of the module family (codes.py). max_servers, max_uris: sizes of the registry's
-    tables. urc_mask, silence_s, reboot_wait_s: see Monitor. port: all that Channel takes, such as
+    tables. urc_mask, silence_s, reboot_wait_s, power_saving, match_flow:
+    see Monitor. port: all that Channel takes, such as
     rxbuf, flow, ring_size. Raises ValueError for what cannot work.
 
     channel, lwm2m, registry and monitor are the rooms behind it, each usable alone.
@@ -37,6 +39,8 @@ class Lexi:
         urc_mask=7,
         silence_s=900,
         reboot_wait_s=15,
+        power_saving=0,
+        match_flow=True,
         **port,
     ):
         if runtime is None:
@@ -51,7 +55,15 @@ class Lexi:
         self.lwm2m = Lwm2m(self.channel, family)
         self.registry = Registry(self.channel, runtime, max_servers, max_uris)
         self.monitor = Monitor(
-            self.channel, self.lwm2m, self.registry, runtime, urc_mask, silence_s, reboot_wait_s
+            self.channel,
+            self.lwm2m,
+            self.registry,
+            runtime,
+            urc_mask,
+            silence_s,
+            reboot_wait_s,
+            power_saving,
+            match_flow,
         )
         self.turns = [self.monitor]  # what alive() looks at: has turn_s
         self.channel.on_close = self._closed
@@ -113,6 +125,4 @@ class Lexi:
 
     def events(self, size=16):
         """`async for event, server, value in lexi.events()`: see Events."""
-        from .events import Events
-
         return Events(self.registry, self.runtime, size)

@@ -1,10 +1,11 @@
 # Keeps the registry true: brings the module up, arms its URCs, and reads the state anew after a
-# gap, a restart or a long silence. Sends no command that touches the radio or changes a setting
-# other than +ULWM2MSTAT, CMEE and echo; reboot() does when it is called.
+# gap, a restart or a long silence. Sends no command that touches the radio, and changes no setting
+# but those of the port: +ULWM2MSTAT, CMEE, echo, power saving, flow control; reboot() does when it
+# is called.
 
 from micropython import const
 
-from atport.errors import AtTimeout, ModuleRebooted, PortError, check
+from atport.errors import AtTimeout, ModuleRebooted, PortError, check, need
 
 _RETRY_S = const(5)  # first wait after a failure, doubled each time
 _RETRY_MAX_S = const(900)
@@ -22,16 +23,38 @@ class Monitor:
     silence_s: so long after the last readable line the module is asked whether it is still armed,
         and what is registered.
     reboot_wait_s: time the module is given after AT+CFUN=16 before it is asked anything.
+    power_saving: 0: AT+UPSV=0 where bring_up() finds power saving on, which makes the UART deaf
+        until a PWR_ON pulse; None: it is left as it is.
+    match_flow: AT&K3 where the channel has RTS and CTS (`flow`), AT&K0 where not.
 
+    on_change(text), print by itself: told once of each setting that bring_up() made, such as
+    "AT+UPSV=0, it was 1,5000"; all of them are in `changed`.
     mode and server_ids hold what bring_up() read. reachable: the last exchange was answered.
     polls counts answered polls, polled_s is the time of the last; failures counts failed attempts
     to read the state, last_error is the latest reason.
     """
 
-    def __init__(self, channel, lwm2m, registry, runtime, urc_mask, silence_s, reboot_wait_s):
+    def __init__(
+        self,
+        channel,
+        lwm2m,
+        registry,
+        runtime,
+        urc_mask=7,
+        silence_s=900,
+        reboot_wait_s=15,
+        power_saving=0,
+        match_flow=True,
+    ):
         check("silence_s", silence_s, 1, 86400)
         check("reboot_wait_s", reboot_wait_s, 1, 86400)
         check("urc_mask", urc_mask, *lwm2m.family["urc_mask"] or (0, 7))
+        need(power_saving in (0, None), "power_saving", power_saving, "0 or None")
+        need(match_flow in (False, True), "match_flow", match_flow, "False or True")
+        self._power_saving = power_saving
+        self._match_flow = match_flow
+        self.on_change = print
+        self.changed = []
         self._channel = channel
         self._lwm2m = lwm2m
         self._registry = registry
@@ -74,6 +97,7 @@ class Monitor:
         self._busy = True  # attend() is not to ask in between
         try:
             await self._channel.setup(tries=max(boot_s, 1))
+            await self._set_port()
             until_s = self._now_s() + boot_s
             self.mode = None
             self.server_ids = []
@@ -95,6 +119,36 @@ class Monitor:
             self._restarts = self._known
         finally:
             self._busy = False
+
+    async def _set_port(self):
+        # What an earlier host left in NVM can make the port deaf, or hold it back.
+        if self._power_saving is not None:
+            told = await self._try("AT+UPSV?", "+UPSV:")
+            if (
+                told
+                and told[0].split(b",")[0] != b"0"
+                and await self._try("AT+UPSV=0") is not None
+            ):
+                self._note("AT+UPSV=0, it was " + told[0].decode())
+        if self._match_flow:
+            text = "AT&K3" if self._channel.flow else "AT&K0"
+            if await self._try(text) is not None:
+                self._note(text)
+
+    def _note(self, text):
+        if text not in self.changed:
+            self.changed.append(text)
+            if self.on_change:
+                self.on_change("lexi: " + text)
+
+    async def _try(self, text, prefix=None):
+        # The answer, or None where the module refuses.
+        try:
+            return await self._channel.command(text, prefix)
+        except AtTimeout:
+            raise
+        except PortError:
+            return None
 
     async def _arm(self):
         urcs = await self._lwm2m.urcs()

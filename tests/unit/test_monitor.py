@@ -10,7 +10,7 @@ from lexi import AtError, AtTimeout, CmeError, Lexi, codes
 ERROR = b"\r\nERROR\r\n"
 DAY_S = 86400
 
-SETUP = [b"ATE0", b"AT+CMEE=1", b"AT+ULWM2MSTAT?"]
+SETUP = [b"ATE0", b"AT+CMEE=1", b"AT+UPSV?", b"AT&K3", b"AT+ULWM2MSTAT?"]
 READ = [b"AT+ULWM2M?", b"AT+ULWM2MREG=?", b"AT+ULWM2MREG?"]
 ARM = [b"AT+ULWM2MSTAT=1,7"]
 REBOOT = [b"AT+CFUN=16"]
@@ -26,6 +26,8 @@ class Module:
         self.stream = harness.FakeStream(default=self.answer)
         self.setting = b"0,1"
         self.mode = b"0"
+        self.saving = b"0"
+        self.flow = None
         self.rows = [b"721,3,175"]
         self.mute = False
         self.mute_until_ms = self.stream.ticks.ms
@@ -60,6 +62,12 @@ class Module:
                 out += b"\r\n+ULWM2MREG: " + row + b"\r\n"
         elif line.startswith(b"AT+ULWM2MSTAT="):
             self.setting = line[14:]
+        elif line == b"AT+UPSV?":
+            out += b"\r\n+UPSV: " + self.saving + b"\r\n"
+        elif line.startswith(b"AT+UPSV="):
+            self.saving = line[8:]
+        elif line.startswith(b"AT&K"):
+            self.flow = line[4:]
         return out + b"\r\nOK\r\n"
 
     def refuse(self, *commands, seconds=10 * DAY_S):
@@ -139,6 +147,67 @@ def both(script, **options):
     for new_node in (BlockingNode, AioNode):
         module = Module()
         new_node(module, **options).run(script, module)
+
+
+class PortSettingsTest(unittest.TestCase):
+    """What an earlier host left in the module's NVM is put right, and told once."""
+
+    def test_power_saving_is_switched_off_unless_told_not_to(self):
+        for saving, options, after in (
+            (b"0", {}, b"0"),
+            (b"1,5000,4", {}, b"0"),
+            (b"5,5000,3", {}, b"0"),
+            (b"1,5000,4", {"power_saving": None}, b"1,5000,4"),
+        ):
+
+            async def script(node, module):
+                module.saving = saving
+                told = []
+                node.lexi.monitor.on_change = told.append
+                await node.start()
+                self.assertEqual(module.saving, after)
+                text = "lexi: AT+UPSV=0, it was " + saving.decode()
+                self.assertEqual(text in told, after != saving)
+                self.assertEqual(b"AT+UPSV?" in module.sent(), not options)
+                module.urc(b"5,1")
+                await node.live(60)  # brought up again
+                self.assertEqual(len(told), len(set(told)))
+                self.assertTrue(node.lexi.registered(721))
+
+            both(script, **options)
+
+    def test_flow_control_matches_the_board(self):
+        for options, flow in (
+            ({"flow": True}, b"3"),
+            ({"flow": False}, b"0"),
+            ({"flow": False, "match_flow": False}, None),
+        ):
+
+            async def script(node, module):
+                await node.start()
+                self.assertEqual(module.flow, flow)
+                changed = [] if flow is None else ["AT&K" + flow.decode()]
+                self.assertEqual(node.lexi.monitor.changed, changed)
+
+            both(script, **options)
+
+    def test_a_refusal_is_no_error(self):
+        async def script(node, module):
+            module.saving = b"1,5000"
+            module.refuse(b"AT+UPSV=0", b"AT+UPSV?", b"AT&K3")
+            await node.start()
+            self.assertEqual(node.lexi.monitor.changed, [])
+            self.assertTrue(node.lexi.registered(721))
+            module.refused.pop(b"AT+UPSV?")
+            await node.start()
+            self.assertEqual(node.lexi.monitor.changed, [])
+
+        both(script)
+
+    def test_what_cannot_work_is_refused(self):
+        for options in ({"power_saving": 1}, {"power_saving": "0"}, {"match_flow": 3}):
+            with self.assertRaises(ValueError):
+                harness.make_aio_lexi(harness.FakeStream(), **options)
 
 
 class BringUpTest(unittest.TestCase):

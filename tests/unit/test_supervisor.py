@@ -46,6 +46,8 @@ HARMLESS = (
     b"AT",
     b"ATE0",
     b"ATV1",
+    b"AT&K0",
+    b"AT&K3",
     b"AT+CMEE=1",
     b"AT+CEREG=1",
     b"AT+CGSN",
