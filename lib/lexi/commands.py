@@ -39,7 +39,8 @@ class Lwm2m:
     """The module's LwM2M client, command by command. All methods are coroutines.
 
     They raise ValueError before anything is sent, and what Channel.command() raises. Those of
-    config.ConfigCommands are methods of this class too: they are loaded when the first of them is named.
+    config.ConfigCommands are methods of this class too, loaded when the first of them is named:
+    name it before start() if loading must not take time then.
     """
 
     def __init__(self, channel, family=codes.LEXI_R10401D):
@@ -47,13 +48,16 @@ class Lwm2m:
             raise ValueError("family: %r, expected a table of codes.py" % family)
         self.channel = channel
         self.family = family
+        self._config = None  # the ConfigCommands, once one of them was named
 
     def __getattr__(self, name):
         if name[0] == "_":
             raise AttributeError(name)
-        from .config import ConfigCommands
+        if self._config is None:
+            from .config import ConfigCommands
 
-        return getattr(ConfigCommands(self), name)
+            self._config = ConfigCommands(self)
+        return getattr(self._config, name)
 
     async def set(self, text, *args):
         """Send a set command, such as "AT+ULWM2M=", with its parameters."""

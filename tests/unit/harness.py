@@ -262,6 +262,24 @@ class AioPort:
 PORTS = (BlockingPort, AioPort)
 
 
+class Printed:
+    """`with Printed(module) as printed:` what `module` prints of exceptions, in place of printing."""
+
+    def __init__(self, module):
+        self._module = module
+        self.printed = []
+
+    def print_exception(self, e):
+        self.printed.append(e)
+
+    def __enter__(self):
+        self._sys, self._module.sys = self._module.sys, self
+        return self.printed
+
+    def __exit__(self, *_):
+        self._module.sys = self._sys
+
+
 def without_heap(fn, *args):
     """Call fn with up to two arguments and the heap locked: MemoryError if it allocates a byte."""
     count = len(args)  # fn(*args) would allocate by itself

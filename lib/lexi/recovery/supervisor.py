@@ -151,15 +151,16 @@ class Supervisor:
                 raise ValueError("fota_setup: %r, expected an AT command or None" % (fota_setup,))
         if not isinstance(servers, (tuple, list, type(None))):
             raise ValueError("servers: %r, expected a tuple or None" % (servers,))
-        if len(set(servers or ())) != len(servers or ()):
-            raise ValueError("servers: %r, expected each once" % (servers,))
         for server in servers or ():
             check("servers", server, *lexi.lwm2m.family["server_id"])
+        if len(set(servers or ())) != len(servers or ()):
+            raise ValueError("servers: %r, expected each once" % (servers,))
         rules.check_policy(policy)
         self._lexi = lexi
         self._channel = channel = lexi.channel
         self._clock = channel.clock
         self._monitor = lexi.monitor
+        self._configs = lexi.lwm2m.configs  # loaded now, as nothing is later
         self._registry = lexi.registry
         self.runtime = lexi.runtime
         self._signal = self.runtime.signal()
@@ -709,7 +710,7 @@ class Supervisor:
     async def _look_at_servers(self):
         view = self.view
         ids = await self._ask(self._lexi.lwm2m.servers())
-        rows = await self._ask(self._lexi.lwm2m.configs())
+        rows = await self._ask(self._configs())
         if ids is None and rows is None:
             return  # it did not tell
         ids = ids or []
