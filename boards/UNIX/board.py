@@ -58,8 +58,8 @@ def _pin(name):
 
 
 # Both are short: a simulated module is back soon, and one that falls silent is to be noticed.
-# flow: a PC loses nothing while it writes a file.
-OPTIONS = {"reboot_wait_s": 1, "silence_s": 300, "flow": True}
+# flow: a PC loses nothing while it writes a file. match_flow: but its tty may have three wires.
+OPTIONS = {"reboot_wait_s": 1, "silence_s": 300, "flow": True, "match_flow": False}
 if _SPEED != 1:  # for asyncio only
     OPTIONS["runtime"] = _Runtime()
     OPTIONS["clock"] = Clock(_ticks)
@@ -67,7 +67,17 @@ SUPERVISOR = pins.options(_pin("reset_n"), _pin("pwr_on"))
 SUPERVISOR["store"] = FileStore(os.getenv("LEXI_STORE") or "lexi.bud")
 
 
+_uart = None
+
+
 def open_uart():
+    """The same stream each time, as on a board: a newer Lexi takes it over."""
+    global _uart
+    _uart = _uart or _open()
+    return _uart
+
+
+def _open():
     path = os.getenv("LEXI_UART")
     if not path:
         raise ValueError("LEXI_UART: not set, expected the path of a tty")

@@ -53,36 +53,20 @@ INIT_FAILED = 4
 # manual: +ULWM2MSTAT <server_connection_status>
 CONNECTION_CLOSED = 3
 
-# manual: +ULWM2M <activation_mode>
+# manual: +ULWM2M <activation_mode>; 4 is listed, but not allowed on LEXI-R10401D-00B
 MODE_ENABLED = 0
 MODE_DISABLED = 1
 MODE_RESET = 2
 MODE_INHIBITED = 3
 
-# A module family is one table. Ranges are (lowest, highest).
+# A module family is one table; its rows of +ULWM2MCONFIG are in config.py, or in a table "config"
+# of its own. Ranges are (lowest, highest).
 LEXI_R10401D = {
     "name": "LEXI-R10401D",
     # manual: +ULWM2MSTAT <verbosity_mask>; None for a family without one
     "urc_mask": (1, 7),
-    # manual: +ULWM2M, LEXI-R10401D-00B allowed values (4 is listed, but not allowed)
-    "modes": (0, 1, 2, 3),
     # manual: +ULWM2MREG <server_id>; 0 would force a bootstrap, but is not supported
     "server_id": (1, 65535),
-    # manual: +ULWM2MCONFIG, parameters in their order on the line
-    "config": (
-        ("server_id", 1, 65535),
-        ("bootstrap_on_failure", 0, 1),
-        ("pdn_ip_type", 1, 3),
-        ("cid", 1, 8),
-        ("usec_psk", 0, 1),
-        ("reg_update_boot", 0, 1),
-        ("dtls_session_resumption", 0, 1),
-        ("full_registration_after_fota", 0, 1),
-        ("dtls_nat_timer_s", 0, 86400),
-        ("reg_upd_at_psm_exit", 0, 1),
-        ("reg_upd_after_dtls_handshake", 0, 2),
-        ("server_disabled", 0, 1),
-    ),
     # manual: "Response time" 65 of two commands, unit not printed; the other two give none
     "timeout_ms": 70000,
 }

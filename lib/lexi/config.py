@@ -2,6 +2,22 @@
 
 from atport.errors import PortError, check
 
+# manual: +ULWM2MCONFIG, parameters in their order on the line: name, lowest, highest
+FIELDS = (
+    ("server_id", 1, 65535),
+    ("bootstrap_on_failure", 0, 1),
+    ("pdn_ip_type", 1, 3),
+    ("cid", 1, 8),
+    ("usec_psk", 0, 1),
+    ("reg_update_boot", 0, 1),
+    ("dtls_session_resumption", 0, 1),
+    ("full_registration_after_fota", 0, 1),
+    ("dtls_nat_timer_s", 0, 86400),
+    ("reg_upd_at_psm_exit", 0, 1),
+    ("reg_upd_after_dtls_handshake", 0, 2),
+    ("server_disabled", 0, 1),
+)
+
 
 def allows(limits, value):
     """Whether one entry of commands.parse_limits() contains `value`."""
@@ -9,13 +25,13 @@ def allows(limits, value):
 
 
 class ServerConfig:
-    """One row of +ULWM2MCONFIG. Fields are attributes, named in the family's "config" table.
+    """One row of +ULWM2MCONFIG. Fields are attributes, named as in FIELDS.
 
     On LEXI-R10401D-00B only server_disabled takes effect (manual, notes to +ULWM2MCONFIG).
     """
 
-    def __init__(self, family, values):
-        self._names = [field[0] for field in family["config"]]
+    def __init__(self, fields, values):
+        self._names = [field[0] for field in fields]
         self.values = list(values)
 
     def __getattr__(self, name):
@@ -34,25 +50,26 @@ class ConfigCommands:
 
     def __init__(self, lwm2m):
         self._lwm2m = lwm2m
+        self._fields = lwm2m.family.get("config", FIELDS)
 
     async def configs(self):
         """AT+ULWM2MCONFIG?: list of ServerConfig, one per server."""
         rows = []
-        count = len(self._lwm2m.family["config"])
+        count = len(self._fields)
 
         def on_info(line):
             values = [line.int(i) for i in range(count)]
             if None in values:
                 self._lwm2m.channel.count_malformed()
             else:
-                rows.append(ServerConfig(self._lwm2m.family, values))
+                rows.append(ServerConfig(self._fields, values))
 
         await self._lwm2m.read("+ULWM2MCONFIG", on_info)
         return rows
 
     async def set_config(self, values):
-        """AT+ULWM2MCONFIG=: write one whole row, given in the order of the family's table."""
-        table = self._lwm2m.family["config"]
+        """AT+ULWM2MCONFIG=: write one whole row, given in the order of FIELDS."""
+        table = self._fields
         if len(values) != len(table):
             raise ValueError("values: %d of them, expected %d" % (len(values), len(table)))
         args = [check(field[0], v, field[1], field[2]) for field, v in zip(table, values)]
@@ -64,7 +81,7 @@ class ConfigCommands:
         Raises ValueError for a field that does not exist, PortError for such a server. Returns
         the new row.
         """
-        table = self._lwm2m.family["config"]
+        table = self._fields
         names = [field[0] for field in table]
         check("server", server, *table[0][1:])
         for name, value in fields.items():

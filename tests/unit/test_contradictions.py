@@ -80,7 +80,6 @@ class ContradictionsTest(unittest.TestCase):
         self.assertEqual(self.lwm2m.mode_limits()[0], ((0, 2),))
         self.lwm2m.inhibit()
         self.assertEqual(self.stream.commands[-1], b"AT+ULWM2M=3")
-        self.assertFalse(4 in codes.LEXI_R10401D["modes"])
 
     def test_mode_1_is_saved_but_nvm_saved_defaults_to_not_saving(self):
         self.lwm2m.disable_for_good()

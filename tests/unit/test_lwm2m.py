@@ -5,7 +5,7 @@ import unittest
 import harness
 from lexi import AtError, AtTimeout, CmeError, LexiError, codes
 from lexi.commands import parse_limits
-from lexi.config import allows
+from lexi.config import FIELDS, allows
 
 OK = b"\r\nOK\r\n"
 CONFIG_LINES = (
@@ -283,7 +283,7 @@ class ValidationTest(unittest.TestCase):
             self.refused(lambda m: m.register(value), "server", repr(value), "1..65535")
 
     def test_every_field_of_a_row_below_above_and_of_wrong_type(self):
-        for i, (name, lowest, highest) in enumerate(codes.LEXI_R10401D["config"]):
+        for i, (name, lowest, highest) in enumerate(FIELDS):
             limits = "%d..%d" % (lowest, highest)
             for value in wrong_values(lowest, highest):
                 row = list(ROW)
@@ -291,7 +291,7 @@ class ValidationTest(unittest.TestCase):
                 self.refused(lambda m: m.set_config(row), name, repr(value), limits)
 
     def test_every_field_in_change_config(self):
-        for name, lowest, highest in codes.LEXI_R10401D["config"][1:]:
+        for name, lowest, highest in FIELDS[1:]:
             limits = "%d..%d" % (lowest, highest)
             for value in wrong_values(lowest, highest):
                 fields = {name: value}
@@ -338,7 +338,7 @@ class ConfigTest(unittest.TestCase):
             row.uri  # noqa: B018
 
     def test_one_changed_field_keeps_the_other_eleven(self):
-        for i, (name, lowest, highest) in enumerate(codes.LEXI_R10401D["config"]):
+        for i, (name, lowest, highest) in enumerate(FIELDS):
             if i == 0:
                 continue
             self.setUp()
