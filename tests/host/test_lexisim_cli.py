@@ -143,7 +143,7 @@ def test_over_a_pty(tmp_path):
         assert control.ask("dance").startswith("error: unknown verb")
         state = json.loads(control.ask("state"))
         assert state["commands"]["+ULWM2MREG"] == 2
-        assert state["gap_violations"] == 0
+        assert state["gap_violations"] == state["urc_gap_violations"] == 0
         control.close()
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE_S) == 0

@@ -243,7 +243,7 @@ def test_state_is_one_json_line_of_the_truth():
     assert state["servers"][0]["id"] == 721
     assert state["servers"][0]["code"] == 3
     assert 86200 < state["servers"][0]["update_in_s"] < 86308
-    assert state["gap_violations"] == 0
+    assert state["gap_violations"] == state["urc_gap_violations"] == 0
 
 
 def test_help_lists_every_verb():

@@ -28,7 +28,12 @@ ON = {"factory_mode": 0}  # most nodes have the client enabled
 EARLY_S = 2  # the node counts whole seconds
 LATE_S = 20  # commands, diagnosis and boots take time, which the pure ladder's do not
 # The module's state in the end, always: URCs are on, and the host kept its pauses.
-ALWAYS = {"urc": {"n": 1, "mask": 7}, "gap_violations": 0, "overlaps": 0}
+ALWAYS = {
+    "urc": {"n": 1, "mask": 7},
+    "gap_violations": 0,
+    "urc_gap_violations": 0,
+    "overlaps": 0,
+}
 HOUR_S = 3600
 AT_ONCE_S = 0.05  # a URC on the wire
 POWER_OFF_S = 2  # PWR_ON is pressed at least so long to switch off

@@ -14,11 +14,12 @@ from .config import Config
 from .fota import Fota
 from .history import History
 from .log import Log
-from .network import CFUN_FULL, SIM_READY, Network
+from .network import SIM_READY, Network
 from .nvm import Nvm
 from .pins import Pins
 from .port import AtPort
 from .profile import Profile
+from .state import state_of
 from .timers import Clock, Timers
 
 OFF = "off"
@@ -133,6 +134,11 @@ class Module:
     def powered(self):
         """Whether V_INT is high."""
         return self._power != OFF
+
+    @property
+    def power_state(self):
+        """Return "off", "booting", "on" or "stopping"."""
+        return self._power
 
     @property
     def booted(self):
@@ -339,74 +345,6 @@ class Module:
             self.problems.append(f"{step.text}: {error}")
             self.note(f"scenario step failed: {error}")
 
-    def _registrations(self):
-        """What the servers know: those of the profile, and others that still hold us."""
-        provisioned = {spec.server_id for spec in self.profile.servers}
-        return [
-            {
-                "id": server_id,
-                "live": remote.live(self.clock.module_s),
-                "registered_at_s": remote.registered_at_s,
-                "expires_at_s": remote.expires_at_s,
-            }
-            for server_id, remote in self.client.remotes.items()
-            if server_id in provisioned or remote.live(self.clock.module_s)
-        ]
-
     def state(self):
         """Return the true state as a dictionary that JSON can hold."""
-        port, client, network = self.port, self.client, self.network
-        return {
-            "real_s": round(self.clock.real_s, 6),
-            "module_s": round(self.clock.module_s, 6),
-            "power": self._power,
-            "powered": self.powered,
-            "v_int": int(self.powered),
-            "booted": self.booted,
-            "boots": self.boots,
-            "muted": self.transmitter.muted,
-            "pwr_on": self.pins.level("pwr_on"),
-            "reset_n": self.pins.level("reset_n"),
-            "sim": network.sim,
-            "cfun": network.cfun,
-            "cfun_nvm": self.nvm.get("cfun", CFUN_FULL),
-            "sim_denied": network.denied,
-            "network": network.available,
-            "cereg": network.stat,
-            "mode_nvm": client.nvm_mode(),
-            "mode_last": client.last_mode,
-            "mode_now": client.mode_now,
-            "mno": self.profile.number,
-            "mno_stored": self.profile.stored,
-            "fota": self.fota.stage,
-            "firmware": self.nvm.get("firmware", 0),
-            "hang": self.hung,
-            "harm": self.harm_count,
-            "client": "inhibited" if client.inhibited else client.state,
-            "urc": {"n": client.urc_enabled, "mask": client.urc_mask},
-            "echo": port.echo,
-            "cmee": port.cmee,
-            "registrations": self._registrations(),
-            "servers": [
-                {
-                    "id": server.server_id,
-                    "live": server.remote.live(self.clock.module_s),
-                    "frozen": server.frozen,
-                    "code": server.code,
-                    "update_in_s": server.seconds_to_update(),
-                    "reach": server.remote.reach,
-                    "disabled": server.disabled,
-                    "lost": server.remote.lost,
-                    "attempt": server.attempt,
-                }
-                for server in client.servers.values()
-            ],
-            "gap_violations": port.gap_violations,
-            "collisions": port.collisions,
-            "overlaps": port.overlaps,
-            "lost_lines": port.lost_lines,
-            "lost_input_bytes": self.lost_input_bytes,
-            "problems": list(self.problems),
-            "commands": dict(port.counts),
-            "last_commands": list(port.last_lines),
-        }
+        return state_of(self)

@@ -1,9 +1,4 @@
-"""The AT port: bytes in, lines out, one command at a time, URCs kept out of its way.
-
-Counts what a host does wrong: commands sent less than 20 ms after a final code or a URC (gap
-violations), while one of these is still on the wire (collisions), or before the previous
-command has been answered (overlaps).
-"""
+"""The AT port: bytes in, lines out, one command at a time, URCs kept out of its way."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -11,12 +6,12 @@ from dataclasses import dataclass
 from . import at, harm, uart
 from .at import CommandError
 from .config import PLAIN_ERROR
+from .pauses import Pauses
 
 _CR = 0x0D
 _LF = 0x0A
 _SPACE = 0x20
 _REMEMBERED_LINES = 20
-_TOLERANCE_S = 1e-9
 
 LWM2M_PREFIX = "+ULWM2M"
 # Commands that take longer than the usual answer delay: config field with the time.
@@ -53,9 +48,7 @@ class AtPort:
     def __init__(self, module, commands):
         self._module = module
         self._commands = commands
-        self.gap_violations = 0
-        self.collisions = 0
-        self.overlaps = 0
+        self.pauses = Pauses(module)
         self.lost_lines = 0
         self.counts = Counter()
         self.last_lines = deque(maxlen=_REMEMBERED_LINES)
@@ -111,23 +104,8 @@ class AtPort:
         self._idle_timer = self._module.session.after_real(config.line_idle_s, self._line_idle)
 
     def _line_starts(self, start_s, queued):
-        config = self._module.config
-        self._lose_line = False
-        owed_from_s = self._module.transmitter.gap_owed_from_s
-        if queued:
-            self.overlaps += 1
-            self._module.note("host sends before the final code of the previous command")
-            return
-        if owed_from_s is None:
-            return
-        silence_s = start_s - owed_from_s
-        if silence_s < -_TOLERANCE_S:
-            self.collisions += 1
-            self._module.note("host sends while a final code or URC is on the wire")
-        elif silence_s < config.gap_min_s - _TOLERANCE_S:
-            self.gap_violations += 1
-            self._lose_line = config.gap_policy == "drop"
-            self._module.note(f"gap violation: {silence_s * 1000:.3f} ms after the last line")
+        early = self.pauses.line_starts(start_s, queued)
+        self._lose_line = early and self._module.config.gap_policy == "drop"
 
     def _stop_idle_timer(self):
         if self._idle_timer is not None:

@@ -52,7 +52,7 @@ class Transmitter:
         self.drop_next = 0
         self.duplicate_next = 0
         self.split_next = None  # (pieces, real pause_s) for the next URC
-        self.gap_owed_from_s = None  # end of the latest final code or URC
+        self.gap_owed_from_s = dict.fromkeys(_ASKS_FOR_GAP)  # end of the latest of each kind
         self._log = log
         self._queue = deque()
         self._free_s = 0.0
@@ -68,7 +68,7 @@ class Transmitter:
         else:
             end_s = self._queue_piece(data, now_s)
         if kind in _ASKS_FOR_GAP:
-            self.gap_owed_from_s = end_s
+            self.gap_owed_from_s[kind] = end_s
         return end_s
 
     def _send_split(self, data, pieces, pause_s, now_s):
@@ -126,7 +126,7 @@ class Transmitter:
                 self._log.data("tx", piece.start_s, piece.end_of(piece.sent), sent)
         self._queue.clear()
         self._free_s = now_s
-        self.gap_owed_from_s = None
+        self.gap_owed_from_s = dict.fromkeys(_ASKS_FOR_GAP)
 
     def next_s(self):
         """Return the real time when the next byte is out, or None."""
