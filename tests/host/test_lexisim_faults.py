@@ -6,7 +6,7 @@ import time
 
 import pytest
 from lexisim import TUNINGS, Config, History, Module, Nvm, ServerSpec, run_verb
-from lexisim.config import apply_tuning, parse_profile, parse_server
+from lexisim.accounts import apply_tuning, parse_profile, parse_server
 from lexisim.history import KINDS
 from test_lexisim_bench import Bench, lines, registered_bench
 from test_lexisim_client import STAT, payloads, stats, status_times

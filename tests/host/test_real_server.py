@@ -9,7 +9,9 @@ from contextlib import contextmanager
 import aiocoap
 import pytest
 import realserver
-from lexisim import config
+from lexisim import Config
+from lexisim.accounts import parse_server
+from lexisim.options import split_address
 from realserver import CodeServer, RealServer, Simulator, UdpProxy, until
 
 SPEED = 50
@@ -195,16 +197,16 @@ def test_refused_update():
 
 
 def test_server_argument():
-    spec = config.parse_server("123=coap://[::1]:5690:lifetime_s=300")
+    spec = parse_server("123=coap://[::1]:5690:lifetime_s=300")
     assert (spec.server_id, spec.uri, spec.real) == (123, "[::1]:5690", True)
     assert (spec.lifetime_s, spec.exchange_jitter) == (300, 0.5)
-    assert config.split_address(spec.uri) == ("::1", 5690)
-    spec = config.parse_server("coap://lwm2m.example.org")
-    assert (spec.server_id, config.split_address(spec.uri)) == (721, ("lwm2m.example.org", 5683))
-    assert not config.parse_server("721").real
+    assert split_address(spec.uri) == ("::1", 5690)
+    spec = parse_server("coap://lwm2m.example.org")
+    assert (spec.server_id, split_address(spec.uri)) == (721, ("lwm2m.example.org", 5683))
+    assert not parse_server("721").real
 
 
 @pytest.mark.parametrize("address", ["", "host:", "host:0", "host:70000", "::1", "a b", "h/rd"])
 def test_bad_server_address(address):
     with pytest.raises(ValueError, match="expected HOST:PORT"):
-        config.Config(servers=[config.parse_server(f"coap://{address}")]).check()
+        Config(servers=[parse_server(f"coap://{address}")]).check()

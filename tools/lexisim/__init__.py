@@ -8,7 +8,8 @@ The core (`Module`) does no input or output and never reads a clock: the caller 
 and the time. `python -m lexisim` puts it behind a pty, a TCP port and a control port.
 """
 
-from .config import TUNINGS, Config, Notify, ServerSpec
+from .accounts import TUNINGS, Notify, ServerSpec
+from .config import Config
 from .control import VerbError, run_verb
 from .history import History
 from .log import Log

@@ -3,16 +3,19 @@
 import argparse
 import sys
 
-from . import config as options
+from . import accounts
+from .config import Config
 from .control import QUERIES, VERBS
 from .history import KINDS, History
 from .log import Log
 from .module import Module
 from .nvm import Nvm, NvmError
+from .options import convert, describe_options
 from .scenario import ScenarioError, parse_scenario
 from .server import Simulator
 
 _USAGE_ERROR = 2
+_OPTIONS = (("--set name=value", Config), ("--server ID:name=value", accounts.ServerSpec))
 
 _EPILOG = """\
 On start one line per port is printed (pty PATH, tcp HOST:PORT, control HOST:PORT), then: ready
@@ -45,18 +48,18 @@ def _checked(convert):
 
 
 def _of_config(name):
-    return _checked(lambda text: options.convert(options.Config, name, text))
+    return _checked(lambda text: convert(Config, name, text))
 
 
 def _setting(text):
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"expected name=value, got {text!r}")
-    return name, options.convert(options.Config, name, value)
+    return name, convert(Config, name, value)
 
 
 def _tuning_name(text):
-    options.tuning(text)
+    accounts.tuning(text)
     return text
 
 
@@ -117,7 +120,7 @@ def build_parser():
         "--server",
         metavar="ID[:option=value...]|[ID=]coap://HOST:PORT[:option=value...]",
         action="append",
-        type=_checked(options.parse_server),
+        type=_checked(accounts.parse_server),
         help="an LwM2M server, simulated or real; repeatable (default: 721, simulated)",
     )
     add(
@@ -125,20 +128,20 @@ def build_parser():
         metavar="MNO=SERVER",
         action="append",
         default=[],
-        type=_checked(options.parse_profile),
+        type=_checked(accounts.parse_profile),
         help="a server, as in --server, under another MNO profile; repeatable (default: 3=102)",
     )
     add(
         "--tuning",
         metavar="NAME",
         type=_checked(_tuning_name),
-        help=f"retries of all servers: {', '.join(options.TUNINGS)}; for one: :tuning=NAME",
+        help=f"retries of all servers: {', '.join(accounts.TUNINGS)}; for one: :tuning=NAME",
     )
     add(
         "--notify",
         metavar="[ID:]URI=period_s",
         action="append",
-        type=_checked(options.parse_notify),
+        type=_checked(accounts.parse_notify),
         help="a notification every period_s; repeatable",
     )
     add(
@@ -156,7 +159,7 @@ def build_parser():
 
 def make_config(arguments):
     """Return the Config the arguments ask for. Raises ValueError."""
-    config = options.Config()
+    config = Config()
     for name, value in arguments.set:
         setattr(config, name, value)
     direct = ("speed", "baud", "mno", "seed", "wide", "endpoint", "powered_off")
@@ -173,7 +176,7 @@ def make_config(arguments):
         for mno, spec in arguments.profile:
             config.profile_servers.setdefault(mno, []).append(spec)
     if arguments.tuning:
-        options.apply_tuning(config.all_servers(), arguments.tuning)
+        accounts.apply_tuning(config.all_servers(), arguments.tuning)
     config.notifications = arguments.notify or []
     config.check()
     return config
@@ -249,7 +252,7 @@ def main(argv=None):
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.options:
-        print("\n".join(options.describe_options()))
+        print("\n".join(describe_options(*_OPTIONS)))
         return 0
     try:
         _run(arguments)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from . import codes
-from .config import PLAIN_ERROR
+from .options import PLAIN_ERROR
 
 SET = "set"
 READ = "read"

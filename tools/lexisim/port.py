@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from . import at, harm, uart
 from .at import CommandError
-from .config import PLAIN_ERROR
+from .options import PLAIN_ERROR
 from .pauses import Pauses
 
 _CR = 0x0D

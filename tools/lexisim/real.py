@@ -19,7 +19,7 @@ from urllib.parse import quote
 import aiocoap
 from aiocoap import error, resource
 
-from .config import split_address
+from .options import split_address
 
 # What can be asked of a far end.
 REGISTER = "register"
