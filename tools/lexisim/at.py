@@ -91,6 +91,14 @@ def _basic(name, rest):
     return Command(name, EXECUTE, rest)
 
 
+@dataclass(frozen=True)
+class Text:
+    """A quoted parameter and the regular expression its whole value must match."""
+
+    name: str
+    pattern: str = r".*"
+
+
 def parameters(text):
     """Return the parameters as (value, quoted) pairs; ValueError if the text is malformed."""
     found = []
@@ -107,10 +115,10 @@ def parameters(text):
         position += 1
 
 
-def numbers(text, declared, required, bad_parameter_cme):
-    """Return the numeric parameters of a set command, None for the optional ones left out.
+def arguments(text, declared, required, bad_parameter_cme):
+    """Return the parameters of a set command, None for the optional ones left out.
 
-    `declared` is a sequence of Number, of which the first `required` must be given.
+    `declared` is a sequence of Number and Text, of which the first `required` must be given.
     """
     try:
         given = parameters(text)
@@ -118,19 +126,29 @@ def numbers(text, declared, required, bad_parameter_cme):
         raise CommandError(bad_parameter_cme) from None
     if len(given) > len(declared):
         raise CommandError(bad_parameter_cme)
-    values = [None] * len(declared)
+    found = [None] * len(declared)
     for index, (value, quoted) in enumerate(given):
         if value == "" and not quoted and index >= required:
             continue
-        number = declared[index]
-        if quoted or not re.fullmatch(r"[0-9]{1,9}", value):
-            raise CommandError(bad_parameter_cme)
-        values[index] = int(value)
-        if not number.low <= values[index] <= number.high:
-            raise CommandError(bad_parameter_cme)
-    if None in values[:required]:
+        try:
+            found[index] = _argument(declared[index], value, quoted)
+        except ValueError:
+            raise CommandError(bad_parameter_cme) from None
+    if None in found[:required]:
         raise CommandError(bad_parameter_cme)
-    return values
+    return found
+
+
+def _argument(declared, value, quoted):
+    if isinstance(declared, Text):
+        if not quoted or not re.fullmatch(declared.pattern, value):
+            raise ValueError(value)
+        return value
+    if quoted or not re.fullmatch(r"[0-9]{1,9}", value):
+        raise ValueError(value)
+    if not declared.low <= int(value) <= declared.high:
+        raise ValueError(value)
+    return int(value)
 
 
 def error_text(cme, cmee):

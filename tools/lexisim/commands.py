@@ -7,7 +7,8 @@ and form to its handler; the LwM2M commands add theirs in `lwm2m_commands.py`.
 from datetime import datetime, timedelta, timezone
 
 from . import codes, network
-from .at import EXECUTE, READ, SET, TEST, CommandError, Number, numbers, parameters
+from .at import EXECUTE, READ, SET, TEST, CommandError, Number, parameters
+from .handlers import accept, choose, fixed, from_config, values
 from .port import Reply
 
 _CFUN_SUPPORTED = (0, 1, 4, 10, 11, 15, 16, 19)
@@ -21,65 +22,12 @@ _CLOCK_START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 _UFWINSTALL_URCS = ",,,1"  # SARA-R5 firmware update note
 
 
-def values(module, text, declared, required=1):
-    """Return the numeric parameters of a set command; CommandError if one is wrong."""
-    return numbers(text, declared, required, module.config.cme_bad_parameter)
-
-
-def fixed(text):
-    """Return a handler that always answers `text` and OK."""
-    return lambda module, _: Reply((text,))
-
-
-def from_config(name):
-    """Return a handler that answers a config field and OK."""
-    return lambda module, _: Reply((str(getattr(module.config, name)),))
-
-
-def accept(module, text):
-    """Answer OK and do nothing."""
-    return Reply()
-
-
-# Basic commands
-
-
-def _switch(module, text, allowed):
-    if text not in allowed:
-        raise CommandError(module.config.cme_bad_parameter)
-    return allowed[text]
-
-
-def _echo(module, text):
-    module.port.echo = _switch(module, text, {"": False, "0": False, "1": True})
-    return Reply()
-
-
-def _verbose(module, text):
-    module.port.verbose = _switch(module, text, {"": False, "0": False, "1": True})
-    return Reply()
-
-
-def _accept_digits(*digits):
-    def handler(module, text):
-        _switch(module, text or "0", dict.fromkeys(digits))
-        return Reply()
-
-    return handler
-
-
-def _restore(module, text):
-    """ATZ and AT&F: echo, result codes and error reports as after a boot."""
-    _switch(module, text or "0", dict.fromkeys("01"))
-    module.port.echo = module.config.echo
-    module.port.verbose = True
-    module.port.cmee = module.config.cmee
-    return Reply()
+# Identity
 
 
 def _identify(module, text):
     fields = {"": "product", "0": "product", "9": "application_revision"}
-    return _revision(_switch(module, text, fields))(module, text)
+    return _revision(choose(module, text, fields))(module, text)
 
 
 def _revision(name):
@@ -238,30 +186,11 @@ def _ufwinstall_set(module, text):
 # Power
 
 
-def _upsv_set(module, text):
-    """UART power saving: stored and read back; the port of the simulator never sleeps."""
-    declared = [Number("mode", 0, 5), Number("timeout_ms", 0, 999999), Number("max_sleep", 0, 4)]
-    module.upsv = [value for value in values(module, text, declared) if value is not None]
-    return Reply()
-
-
-def _upsv_read(module, _):
-    return Reply(("+UPSV: " + ",".join(map(str, module.upsv)),))
-
-
 def _power_off(module, _):
     return Reply(after=lambda: module.power_off("AT+CPWROFF"))
 
 
 TABLE = {
-    ("E", EXECUTE): _echo,
-    ("V", EXECUTE): _verbose,
-    ("Q", EXECUTE): _accept_digits("0"),
-    ("Z", EXECUTE): _restore,
-    ("&F", EXECUTE): _restore,
-    ("&C", EXECUTE): _accept_digits("0", "1"),
-    ("&D", EXECUTE): _accept_digits("0", "1", "2"),
-    ("&K", EXECUTE): _accept_digits("0", "3"),
     ("I", EXECUTE): _identify,
     ("+CGMI", EXECUTE): from_config("manufacturer"),
     ("+CGMI", TEST): accept,
@@ -294,8 +223,6 @@ TABLE = {
     ("+CGPADDR", EXECUTE): _cgpaddr,
     ("+CGPADDR", SET): _cgpaddr,
     ("+CGEREP", SET): accept,
-    ("+UPSV", SET): _upsv_set,
-    ("+UPSV", READ): _upsv_read,
     ("+UMNOPROF", SET): _umnoprof_set,
     ("+UMNOPROF", READ): _umnoprof_read,
     ("+UFWINSTALL", SET): _ufwinstall_set,

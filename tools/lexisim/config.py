@@ -10,7 +10,7 @@ All times are module seconds, which the speed-up divides, unless the text says "
 from dataclasses import dataclass, field
 
 from .accounts import ServerSpec
-from .options import PLAIN_ERROR, check_options, cme, option, seconds, split_address
+from .options import PLAIN_ERROR, check_options, cme, option, seconds, split_address, split_upsv
 
 FACTORY_BY_PROFILE = -1  # `factory_mode`: 0 under MNO profile 3, else 1
 
@@ -87,6 +87,35 @@ class Config:
     reset_n_s: float = seconds(0.15, "RESET_N low this long resets", "R10")
     reset_n_off_s: float = seconds(
         0.0, "RESET_N low this long switches off (LARA-R6: 10); 0 never", "sibling"
+    )
+
+    # Settings of the line
+    flow: int = option(3, "factory value of AT&K: 3 is RTS/CTS", "sibling", choices=(0, 3))
+    flow_can_be_off: bool = option(
+        True, "AT&K0 is taken; else it is not supported (LARA-R6 over USB)", "sibling"
+    )
+    line_settings_persist: bool = option(
+        False, "AT&C, AT&D and AT&K survive a start (they belong to a profile)", "chosen"
+    )
+    upsv: str = option(
+        "0",
+        "factory value of +UPSV: 0, or mode,timeout_ms,max_sleep; 1,5000,4 is deaf after 5 s; "
+        "mode 5 (by GPIO) is always awake here",
+        "chosen",
+    )
+    upsv_timeout_ms: int = option(5000, "<timeout> of AT+UPSV=1 without one", "chosen", low=0)
+    upsv_max_sleep: int = option(
+        2, "<max_sleep> of AT+UPSV=1,<timeout> without one", "chosen", low=0, high=4
+    )
+    upsv_urcs: str = option(
+        "send",
+        "while the UART is deaf URCs come all the same (send), wait for PWR_ON (hold), or are "
+        "lost (lose); the answer of a command that already runs always comes",
+        "chosen",
+        choices=("send", "hold", "lose"),
+    )
+    deep_sleep_needs_no_usb: bool = option(
+        False, "AT+UPSV= with <max_sleep> 3 or 4 is an error before AT+UUSBCONF=99", "R10"
     )
 
     # Identity
@@ -243,6 +272,7 @@ class Config:
     def check(self):
         """Raise ValueError unless every option is in its range and the servers fit together."""
         check_options(self)
+        split_upsv(self.upsv)
         for spec in self.all_servers():
             check_options(spec)
             if spec.real:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from . import at, codes, network
 from .history import as_json
+from .options import split_upsv
 from .port import Forced
 
 _REACH = ("up", "down", "reject")
@@ -392,6 +393,21 @@ def _pin(words, rest, usage):
     return lambda module: module.network.require_pin(words[0] == "required")
 
 
+def _upsv(words, rest, usage):
+    _need(len(words) == 1, usage)
+    try:
+        setting = split_upsv(words[0])
+    except ValueError:
+        raise VerbError(f"expected: {usage}") from None
+
+    def action(module):
+        if not module.booted:
+            raise VerbError("the module does not run")
+        module.sleep.store(*setting)
+
+    return action
+
+
 def _level(pin):
     def parse(words, rest, usage):
         _need(words in (["low"], ["high"]), usage)
@@ -481,6 +497,9 @@ VERBS = {
         _sim,
     ),
     "pin": Verb("pin required|ready", "the SIM asks for its PIN, or no longer does", _pin),
+    "upsv": Verb(
+        "upsv 0|1,<timeout_ms>,<max_sleep>", "somebody sets +UPSV, which is kept in NVM", _upsv
+    ),
     "pwr_on": Verb("pwr_on low|high", "drive PWR_ON", _level("pwr_on")),
     "reset_n": Verb("reset_n low|high", "drive RESET_N", _level("reset_n")),
 }

@@ -12,6 +12,7 @@ KINDS = {
     "pin": "PWR_ON|RESET_N <held_s>: a press, noted when the pin is released",
     "boot": "<why>: a start or restart",
     "power": "on|off: V_INT",
+    "uart": "deaf|awake: +UPSV put the UART to sleep, or it woke up",
     "server": "<id> <code>: an account took a code (0 when the client stops or restarts)",
     "registered": "<id> <expires_at_s>: the server accepted a registration or an update",
     "attach": "<stat>: +CEREG took a state",

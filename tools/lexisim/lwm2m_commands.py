@@ -6,7 +6,7 @@ which way; the test answers are printed as the manual prints them even so.
 
 from . import network
 from .at import READ, SET, TEST, CommandError, Number
-from .commands import fixed, values
+from .handlers import fixed, values
 from .port import Reply
 
 _STAT_TEST = "+ULWM2MSTAT: (0,1),(1-7)"

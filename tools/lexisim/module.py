@@ -8,7 +8,7 @@ the module was made; `config.speed` module seconds pass in each.
 
 import random
 
-from . import commands, fota, lwm2m_commands, uart
+from . import commands, fota, line_commands, lwm2m_commands, uart
 from .client import Client
 from .config import Config
 from .fota import Fota
@@ -19,6 +19,8 @@ from .nvm import Nvm
 from .pins import Pins
 from .port import AtPort
 from .profile import Profile
+from .settings import Settings
+from .sleep import Sleep
 from .state import state_of
 from .timers import Clock, Timers
 
@@ -30,6 +32,11 @@ STOPPING = "stopping"  # on its way to a reboot or to off; answers nothing
 NEVER = "never"  # what ends a hang: nothing
 
 _CR = 0x0D
+_COMMANDS = {
+    **commands.TABLE,
+    **line_commands.TABLE,
+    **lwm2m_commands.TABLE,
+}
 
 
 class Module:
@@ -51,7 +58,6 @@ class Module:
         self.transmitter = uart.Transmitter(self.config.baud, self.log)
         self.receiver = uart.Receiver(self.config.baud, self.log)
         self.random = random.Random(self.config.seed)
-        self.upsv = [0]
         self.boots = 0
         self.lost_input_bytes = 0
         self._unheard = bytearray()  # a line that nobody reads
@@ -62,13 +68,15 @@ class Module:
         self._power = OFF
         self._ready_at_s = None  # module time when AT began to answer
         self._unmute_timer = None
+        self.settings = Settings(self)
+        self.sleep = Sleep(self)
         self.profile = Profile(self)
         self.fota = Fota(self)
         if self.fota.stage != fota.NONE:
             self.hung = NEVER
         self.network = Network(self)
         self.client = Client(self)
-        self.port = AtPort(self, {**commands.TABLE, **lwm2m_commands.TABLE})
+        self.port = AtPort(self, _COMMANDS)
         self.pins = Pins(self)
         if not self.config.powered_off:
             self.boot("power on")
@@ -118,8 +126,11 @@ class Module:
 
     def _byte_arrived(self, start_s, _, byte):
         if self._power == ON and not self.transmitter.muted and not self.fota.installing:
-            self.port.byte(byte, start_s)
-            return
+            if not self.sleep.deaf:
+                self.sleep.heard()
+                self.port.byte(byte, start_s)
+                return
+            self.sleep.deaf_bytes += 1
         self.lost_input_bytes += 1
         if byte != _CR:
             if len(self._unheard) < self.config.line_max:
@@ -167,6 +178,8 @@ class Module:
         self.boots += 1
         self.fota.boot()
         self.profile.boot()
+        self.settings.boot()
+        self.sleep.boot()
         self.port.reset()
         self.network.boot()
         self.client.boot(silent, forget)
@@ -184,6 +197,7 @@ class Module:
         self.note("AT answers")
         if self.config.greeting and not silent:
             self.port.urc(self.config.greeting)
+        self.sleep.wake()
         self.network.ready()
         self.client.ready()
 
@@ -205,6 +219,7 @@ class Module:
         self._revive()
         self._stop_everything()
         self._power = OFF
+        self.sleep.boot()
         self.client.power_off()
         self.network.power_off()
         self.note(f"off: {why}")

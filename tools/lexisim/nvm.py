@@ -1,7 +1,8 @@
 """What the module keeps when it is off: one small JSON file, replaced atomically.
 
 Kept: <activation_mode>, the +ULWM2MSTAT setting, the +ULWM2MCONFIG rows, +CFUN, the MNO profile,
-whether the object database was erased, the firmware updates, whether one was fatal. A value that was never set is absent and means "factory".
+whether the object database was erased, the firmware updates, whether one was fatal, the PDP
+contexts, and what `settings.py` says. A value that was never set is absent and means "factory".
 """
 
 import json

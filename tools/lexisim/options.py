@@ -92,6 +92,13 @@ def split_address(text):
     return match[1] or match[2], port
 
 
+def split_upsv(text):
+    """Return [mode] or [mode, timeout_ms, max_sleep] of a +UPSV value, e.g. `1,5000,4`."""
+    if not re.fullmatch(r"0|[15],[0-9]{1,6},[0-4]", text):
+        raise ValueError(f"expected 0 or 1|5,timeout_ms,max_sleep of +UPSV, got {text!r}")
+    return [int(number) for number in text.split(",")]
+
+
 def describe_options(*titled):
     """Yield one line per option of (title, class): name, default, meaning, source."""
     for title, cls in titled:

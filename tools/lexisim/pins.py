@@ -1,6 +1,7 @@
 """PWR_ON and RESET_N: active-low inputs, judged when they are released by how long they were low.
 
-PWR_ON toggles: a press while the module is on switches it off (published LEXI-R10 drivers).
+PWR_ON toggles: a press while the module is on switches it off (published LEXI-R10 drivers). Any
+press, however short, wakes a UART that saves power, from its beginning on.
 """
 
 from . import harm
@@ -26,6 +27,8 @@ class Pins:
         """Drive `pin` ("pwr_on" or "reset_n") to "low" or "high"."""
         now_s = self._module.clock.module_s
         since_s = self._low_since_s[pin]
+        if pin == "pwr_on" and self._module.booted:
+            self._module.sleep.wake()
         if level == LOW:
             if since_s is None:
                 self._low_since_s[pin] = now_s

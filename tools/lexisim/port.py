@@ -114,17 +114,17 @@ class AtPort:
 
     def _line_idle(self):
         self._idle_timer = None
-        self._release_urcs()
+        self.release_urcs()
 
     def _line_complete(self, line):
         if self._lose_line:
             self.lost_lines += 1
             self.unheard(line)
-            self._release_urcs()
+            self.release_urcs()
             return
         body = _body_of(line)
         if body is None:
-            self._release_urcs()
+            self.release_urcs()
             return
         self._note_command(body, True)
         self._busy = True
@@ -243,22 +243,30 @@ class AtPort:
 
     def _done(self):
         self._busy = False
-        self._release_urcs()
+        self.release_urcs()
         while self._backlog and not self._busy:
             byte, start_s = self._backlog.popleft()
             self._accept(byte, start_s, True)
 
+    @property
+    def busy(self):
+        """Whether a command line is being received or runs."""
+        return self._busy or self._idle_timer is not None
+
     def urc(self, text):
         """Send an unsolicited line, now or when the port is free; lost unless AT answers."""
-        if not self._module.booted:
+        sleep = self._module.sleep
+        if not self._module.booted or sleep.loses_output:
             return
-        receiving = self._idle_timer is not None
-        if self._module.config.defer_urcs and (self._busy or receiving):
+        if sleep.holds_output or (self._module.config.defer_urcs and self.busy):
             self._deferred.append(text)
         else:
             self._send_urc(text)
 
-    def _release_urcs(self):
+    def release_urcs(self):
+        """Send the URCs that were held back, unless the UART sleeps."""
+        if self._module.sleep.holds_output:
+            return
         deferred, self._deferred = self._deferred, []
         for text in deferred:
             self._send_urc(text)

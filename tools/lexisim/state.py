@@ -1,6 +1,7 @@
 """The true state of the module as JSON can hold it: what `state` answers on the control port."""
 
 from .network import CFUN_FULL
+from .settings import DCD, DTR, FLOW
 
 
 def state_of(module):
@@ -10,6 +11,7 @@ def state_of(module):
         **_network(module.network, module.nvm),
         **_client(module),
         **_port(module.port),
+        **_line(module.settings, module.sleep),
         **module.port.pauses.counts(),
         "lost_input_bytes": module.lost_input_bytes,
         "harm": module.harm_count,
@@ -98,4 +100,15 @@ def _port(port):
         "lost_lines": port.lost_lines,
         "commands": dict(port.counts),
         "last_commands": list(port.last_lines),
+    }
+
+
+def _line(settings, sleep):
+    return {
+        "dcd": settings.get(DCD),
+        "dtr": settings.get(DTR),
+        "flow": settings.get(FLOW),
+        "upsv": sleep.setting,
+        "uart": "deaf" if sleep.deaf else "awake",
+        "deaf_bytes": sleep.deaf_bytes,
     }
