@@ -43,8 +43,8 @@ def test_history_of_a_start_a_command_and_a_reset():
     press(bench, "reset_n", 0.2)
     bench.run(20)
     walk = [("server", 721, 1), ("server", 721, 2), ("registered", 721), ("server", 721, 3)]
-    start = [("attach", 2), ("attach", 1), *walk]
-    again = [("attach", 0), ("server", 721, 0), *start]
+    start = [("attach", 2), ("attach", 1), ("bearer", 1, "up"), *walk]
+    again = [("bearer", 1, "down"), ("attach", 0), ("server", 721, 0), *start]
     found = [
         entry[1:3] if entry[1] == "registered" else entry[1:] for entry in bench.module.history
     ]
@@ -426,7 +426,7 @@ def test_answers_with_and_without_a_network():
         "AT+CGACT?": "+CGACT: 1,1",
         "AT+CGATT?": "+CGATT: 1",
         "AT+CGPADDR=1": '+CGPADDR: 1,"10.0.0.2"',
-        "AT+COPS?": '+COPS: 0,2,"310410",7',
+        "AT+COPS?": '+COPS: 0,0,"",7',
         "AT+CSQ": "+CSQ: 18,99",
         "AT+CGACT=1,1": "OK",
         "AT+CGSN": "004999010640000",

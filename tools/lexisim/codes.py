@@ -92,6 +92,7 @@ CEREG_IDLE = 0
 CEREG_HOME = 1
 CEREG_SEARCHING = 2
 CEREG_DENIED = 3
+CEREG_UNKNOWN = 4
 CEREG_ROAMING = 5
 CEREG_ATTACHED = frozenset((CEREG_HOME, CEREG_ROAMING))
 
@@ -140,6 +141,7 @@ CME_TEXTS = {
     134: "service option temporarily out of order",
     148: "unspecified GPRS error",
     149: "PDP authentication failure",
+    171: "last PDN disconnection not allowed",
 }
 CME_SIM_ABSENT = 10
 CME_PIN_REQUIRED = 11

@@ -7,6 +7,7 @@ client watched on the wire), `chosen` (nothing is known; this is the simulator's
 All times are module seconds, which the speed-up divides, unless the text says "real seconds".
 """
 
+import re
 from dataclasses import dataclass, field
 
 from .accounts import ServerSpec
@@ -140,7 +141,34 @@ class Config:
     cfun_4_persists: bool = option(True, "AT+CFUN=4 survives a reboot", "sibling")
     cfun_0_persists: bool = option(False, "AT+CFUN=0 survives a reboot", "chosen")
     csq: int = option(18, "signal quality while attached (+CSQ)", "chosen", low=0, high=31)
-    cme_no_network: int = cme(30, "CME of AT+CGACT=1 while not attached")
+    rsrq: int = option(20, "+CESQ while attached", "chosen", low=0, high=34)
+    rsrp: int = option(50, "+CESQ while attached", "chosen", low=0, high=97)
+    cme_no_network: int = cme(
+        30, "CME of AT+CGACT=1 or AT+CGATT=1 without a network, AT+COPS=1 for none in sight"
+    )
+    imsi: str = option("310410123456789", "AT+CIMI", "chosen")
+    iccid: str = option("8901410123456789012", "AT+CCID", "chosen")
+    plmn: str = option("310410", "the operator there is", "chosen")
+    operator: str = option("", "its name; often empty on LEXI-R10", "R10")
+    other_plmns: str = option(
+        "310260,311480", "operators in sight that refuse the SIM, joined by commas", "chosen"
+    )
+    cops_scan_s: float = seconds(30.0, "time AT+COPS=? takes", "chosen")
+    creg_follows: bool = option(True, "+CREG follows +CEREG; else it is 0 always", "chosen")
+    cgreg_follows: bool = option(False, "+CGREG follows +CEREG; else it is 4 always", "chosen")
+    cereg_empty_fields: bool = option(
+        False, "the URC +CEREG: 0 has empty fields with AT+CEREG=4 and 5 (SARA-R422)", "sibling"
+    )
+    reject_cause: int = option(15, "<reject_cause> of +CEREG: 3", "standard", low=0, high=255)
+    apn: str = option("internet", "APN the network gives if the host names none", "chosen")
+    cme_last_bearer: int = cme(171, "CME of AT+CGACT=0 for the last active context")
+    cgev_lost_when_busy: bool = option(
+        False, "a +CGEV is lost if it comes while a command runs and +CGEREP is 1", "sibling"
+    )
+    psm_granted: bool = option(True, "+CEREG shows the timers of AT+CPSMS=1", "chosen")
+    psm_urcs: bool = option(
+        False, "with +UPSMR=1 and +CPSMS=1 +UUPSMR: 2,1 says at each attach: no PSM", "chosen"
+    )
     profile_keeps_mode: bool = option(
         False,
         "a change of the MNO profile keeps <activation_mode> instead of the factory value",
@@ -273,6 +301,8 @@ class Config:
         """Raise ValueError unless every option is in its range and the servers fit together."""
         check_options(self)
         split_upsv(self.upsv)
+        if not re.fullmatch(r"[0-9]{5,6}(,[0-9]{5,6})*|", self.other_plmns):
+            raise ValueError(f"other_plmns: expected 310260,..., got {self.other_plmns!r}")
         for spec in self.all_servers():
             check_options(spec)
             if spec.real:

@@ -10,6 +10,7 @@ import shlex
 from dataclasses import dataclass
 
 from . import at, codes, network
+from .bearers import BY_NETWORK
 from .history import as_json
 from .options import split_upsv
 from .port import Forced
@@ -383,6 +384,21 @@ def _network(words, rest, usage):
     return lambda module: module.network.lose(duration_s)
 
 
+def _bearer(words, rest, usage):
+    _need(len(words) == 2 and words[1] in ("up", "down"), usage)
+    cid = _whole(words[0], usage)
+
+    def action(module):
+        if words[1] == "down":
+            module.bearers.deactivate(cid, BY_NETWORK)
+        elif not module.network.attached or cid not in module.bearers.defined:
+            raise VerbError(f"there is no network, or no context {cid}")
+        else:
+            module.bearers.activate(cid)
+
+    return action
+
+
 def _sim(words, rest, usage):
     _need(len(words) == 1 and words[0] in _SIMS, usage)
     return lambda module: module.network.change_sim(*_SIMS[words[0]])
@@ -490,6 +506,9 @@ VERBS = {
     "cereg": Verb("cereg <n>", "force the +CEREG state", _cereg),
     "network": Verb(
         "network lost [seconds] | back", "there is no network, or there is again", _network
+    ),
+    "bearer": Verb(
+        "bearer <cid> up|down", "the network ends a PDP context, or it comes back", _bearer
     ),
     "sim": Verb(
         "sim ready|pin|puk|absent|failure|denied",

@@ -16,6 +16,7 @@ KINDS = {
     "server": "<id> <code>: an account took a code (0 when the client stops or restarts)",
     "registered": "<id> <expires_at_s>: the server accepted a registration or an update",
     "attach": "<stat>: +CEREG took a state",
+    "bearer": "<cid> up|down: a PDP context was activated or ended",
     "sim": "<state>: the SIM changed",
     "fota": "<stage>: a firmware update went on or ended",
     "hang": "<revived by>|over: the AT port died, or lives again",

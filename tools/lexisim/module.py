@@ -8,7 +8,16 @@ the module was made; `config.speed` module seconds pass in each.
 
 import random
 
-from . import commands, fota, line_commands, lwm2m_commands, uart
+from . import (
+    bearer_commands,
+    commands,
+    fota,
+    line_commands,
+    lwm2m_commands,
+    network_commands,
+    uart,
+)
+from .bearers import Bearers
 from .client import Client
 from .config import Config
 from .fota import Fota
@@ -35,6 +44,8 @@ _CR = 0x0D
 _COMMANDS = {
     **commands.TABLE,
     **line_commands.TABLE,
+    **network_commands.TABLE,
+    **bearer_commands.TABLE,
     **lwm2m_commands.TABLE,
 }
 
@@ -74,6 +85,7 @@ class Module:
         self.fota = Fota(self)
         if self.fota.stage != fota.NONE:
             self.hung = NEVER
+        self.bearers = Bearers(self)
         self.network = Network(self)
         self.client = Client(self)
         self.port = AtPort(self, _COMMANDS)

@@ -1,10 +1,11 @@
-"""SIM, radio switch and network registration: +CPIN, +CFUN, +COPS, +CEREG.
+"""SIM, radio switch and network registration: +CPIN, +CFUN, +COPS, +CREG, +CGREG, +CEREG.
 
 Only what the LwM2M client and a recovering host can see of them. The network accepts unless
 the scenario says otherwise: lost for a time, the SIM denied, or a forced +CEREG state.
 """
 
-from . import codes
+from . import bearers, codes, operators
+from .operators import Operators
 
 SIM_READY = "READY"
 SIM_PIN = "SIM PIN"
@@ -25,7 +26,19 @@ CFUN_FULL = 1
 CFUN_AIRPLANE = 4
 CFUN_DEACTIVATED = 19
 
+# Reports of the registration, and the highest <n> of each (3GPP TS 27.007).
+CREG = "+CREG"
+CGREG = "+CGREG"
+CEREG = "+CEREG"
+LEVELS = {CREG: 3, CGREG: 5, CEREG: 5}
+_LOCATION_LEVEL = 2  # from this <n> on with the cell
+_CAUSE_LEVELS = (3, 5)
+_PSM_LEVELS = (4, 5)
 _CELL = '"2CF7","08A5A782",7'  # location area, cell id, E-UTRAN
+_EMPTY = "0,,,,,,,,"  # SARA-R422
+_EMM_CAUSE = 0  # <cause_type>
+_NO_PSM = "00000000"
+_PSM_PREVENTED = "+UUPSMR: 2,1"
 
 
 class Network:
@@ -41,8 +54,9 @@ class Network:
         self.pin_attempts_left = module.config.pin_attempts
         self.pin_was_wrong = False  # the latest one
         self.cfun = CFUN_FULL
-        self.operator_wanted = True
-        self.cereg_urc = 0
+        self.operators = Operators(module.config)
+        self.attach_wanted = True  # AT+CGATT
+        self.reports = dict.fromkeys(LEVELS, 0)  # <n> of each
         self.stat = codes.CEREG_IDLE
         self._attach_timer = None
 
@@ -51,15 +65,21 @@ class Network:
         return self.stat in codes.CEREG_ATTACHED
 
     @property
+    def attaching(self):
+        """Whether the module will be attached in a moment."""
+        return self._attach_timer is not None
+
+    @property
     def radio_off(self):
         """Whether the host switched the radio off."""
-        return self.cfun != CFUN_FULL or not self.operator_wanted
+        return self.cfun != CFUN_FULL or not self.operators.wanted
 
     def boot(self):
         """State after a start; the radio switch comes from NVM, the PIN is asked for again."""
         self.cfun = self._module.nvm.get("cfun", CFUN_FULL)
-        self.operator_wanted = True
-        self.cereg_urc = 0
+        self.operators.boot()
+        self.attach_wanted = True
+        self.reports = dict.fromkeys(LEVELS, 0)
         self.power_off()
         if self.sim in (SIM_READY, SIM_PIN):
             self._set_sim(SIM_PIN if self.pin_required else SIM_READY)
@@ -67,6 +87,7 @@ class Network:
     def power_off(self):
         """The radio stops without a word."""
         self._cancel_attach()
+        self._module.bearers.power_off()
         if self.stat != codes.CEREG_IDLE:
             self.stat = codes.CEREG_IDLE
             self._module.record("attach", self.stat)
@@ -128,9 +149,14 @@ class Network:
             self._module.nvm.put("cfun", value)
         self._radio_changed()
 
-    def want_operator(self, wanted):
-        """AT+COPS=0 and =2."""
-        self.operator_wanted = wanted
+    def select(self, mode, name=None, name_format=operators.NUMERIC):
+        """AT+COPS=0, 1, 2 and 4."""
+        self.operators.select(mode, name, name_format)
+        self._radio_changed()
+
+    def attach(self, wanted):
+        """AT+CGATT=0 and =1."""
+        self.attach_wanted = wanted
         self._radio_changed()
 
     def force(self, stat):
@@ -138,9 +164,34 @@ class Network:
         self._cancel_attach()
         self._set_stat(stat)
 
-    def cereg_fields(self, level):
-        """Return the fields of a +CEREG line after <n>, for reporting level `level`."""
-        return f"{self.stat},{_CELL}" if level >= 2 and self.attached else str(self.stat)
+    def stat_of(self, name):
+        """Return <stat> of +CREG, +CGREG or +CEREG."""
+        config = self._module.config
+        if name == CREG and not config.creg_follows:
+            return codes.CEREG_IDLE
+        if name == CGREG and not config.cgreg_follows:
+            return codes.CEREG_UNKNOWN
+        return self.stat
+
+    def fields(self, name):
+        """Return the fields of a line of +CREG, +CGREG or +CEREG after <n>."""
+        level, stat = self.reports[name], self.stat_of(name)
+        fields = str(stat)
+        registered = stat in codes.CEREG_ATTACHED
+        refused = stat == codes.CEREG_DENIED and level in _CAUSE_LEVELS
+        if (registered and level >= _LOCATION_LEVEL) or refused:
+            fields += "," + _CELL
+        if refused:
+            fields += f",{_EMM_CAUSE},{self._module.config.reject_cause}"
+        if registered and level in _PSM_LEVELS and name != CREG:
+            active, tau = self._psm_times()
+            fields += f',,,"{active}","{tau}"'
+        return fields
+
+    def _psm_times(self):
+        mode, tau, active = self._module.settings.get("+CPSMS")
+        granted = mode == 1 and self._module.config.psm_granted
+        return (active, tau) if granted else (_NO_PSM, _NO_PSM)
 
     def _cancel_attach(self):
         if self._attach_timer is not None:
@@ -152,11 +203,12 @@ class Network:
         if not module.radio_runs:
             return  # `ready` will come back here
         self._cancel_attach()
-        if self.radio_off or self.sim != SIM_READY:
+        outcome = self.operators.outcome
+        if self.radio_off or not self.attach_wanted or self.sim != SIM_READY:
             self._set_stat(codes.CEREG_IDLE)
-        elif self.denied:
+        elif self.denied or (self.available and outcome == operators.REFUSED):
             self._set_stat(codes.CEREG_DENIED)
-        elif not self.available:
+        elif not self.available or outcome == operators.ABSENT:
             self._set_stat(codes.CEREG_SEARCHING)
         elif not self.attached:
             self._set_stat(codes.CEREG_SEARCHING)
@@ -178,9 +230,34 @@ class Network:
         if stat == self.stat:
             return
         was_attached = self.attached
+        before = {name: self.stat_of(name) for name in self.reports}
         self.stat = stat
         self._module.record("attach", stat)
-        if self.cereg_urc:
-            self._module.port.urc(f"+CEREG: {self.cereg_fields(self.cereg_urc)}")
+        for name, level in self.reports.items():
+            if level and self.stat_of(name) != before[name]:
+                self._report(name)
         if was_attached != self.attached:
-            self._module.client.network_changed(self.attached)
+            self._attach_changed()
+
+    def _report(self, name):
+        fields = self.fields(name)
+        idle = fields == str(codes.CEREG_IDLE) and self.reports[name] in _PSM_LEVELS
+        if idle and self._module.config.cereg_empty_fields:
+            fields = _EMPTY
+        self._module.port.urc(f"{name}: {fields}")
+
+    def _attach_changed(self):
+        module = self._module
+        if self.attached:
+            module.bearers.attached()
+            self._tell_psm()
+        else:
+            by_host = self.stat == codes.CEREG_IDLE
+            module.bearers.detached(bearers.BY_HOST if by_host else bearers.BY_NETWORK)
+        module.client.network_changed(self.attached)
+
+    def _tell_psm(self):
+        """With a client that is always on its way PSM never comes, and +UPSMR=1 says so."""
+        asked = self._module.settings.get("+CPSMS")[0] and self._module.settings.get("+UPSMR")[0]
+        if asked and self._module.config.psm_urcs:
+            self._module.port.urc(_PSM_PREVENTED)

@@ -15,7 +15,11 @@ _REMEMBERED_LINES = 20
 
 LWM2M_PREFIX = "+ULWM2M"
 # Commands that take longer than the usual answer delay: config field with the time.
-_SLOW = {("+CFUN", at.SET): "cfun_delay_s", ("+COPS", at.SET): "cfun_delay_s"}
+_SLOW = {
+    ("+CFUN", at.SET): "cfun_delay_s",
+    ("+COPS", at.SET): "cfun_delay_s",
+    ("+COPS", at.TEST): "cops_scan_s",
+}
 
 
 @dataclass(frozen=True)

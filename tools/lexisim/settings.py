@@ -36,7 +36,7 @@ SETTINGS = {
     "+UPSMR": Setting([0]),
     "+CGEREP": Setting([0, 0]),
     "+CPSMS": Setting([0, "01100000", "00000000"], True),
-    "+CEDRXS": Setting([0, "0010"], True),
+    "+CEDRXS": Setting([0, "0000"], True),
 }
 
 

@@ -9,6 +9,7 @@ def state_of(module):
     return {
         **_power(module),
         **_network(module.network, module.nvm),
+        "contexts": _contexts(module.bearers),
         **_client(module),
         **_port(module.port),
         **_line(module.settings, module.sleep),
@@ -45,7 +46,16 @@ def _network(network, nvm):
         "sim_denied": network.denied,
         "network": network.available,
         "cereg": network.stat,
+        "cops": network.operators.mode,
     }
+
+
+def _contexts(bearers):
+    active = bearers.active
+    return [
+        {"cid": cid, "type": row.pdp_type, "apn": row.apn, "active": cid in active}
+        for cid, row in bearers.defined.items()
+    ]
 
 
 def _client(module):

@@ -1,0 +1,121 @@
+"""PDP contexts: what is defined, what is active, and the +CGEV URCs (3GPP TS 27.007).
+
+Context 1 is the automatic LTE bearer: active from the registration on, and never undefined.
+Others are activated by the host. All end with the registration.
+"""
+
+from dataclasses import asdict, dataclass
+
+DEFAULT_CID = 1
+CIDS = range(1, 9)  # <cid> of +ULWM2MCONFIG (manual)
+
+BY_HOST = "ME"
+BY_NETWORK = "NW"
+
+_NVM = "contexts"
+_FIRST_BEARER_ID = 5
+_MODE_FORWARD = 1  # <mode> of +CGEREP; 2 keeps what comes while the port is busy
+
+
+@dataclass(frozen=True)
+class Context:
+    """One defined context: +CGDCONT and +CGAUTH."""
+
+    pdp_type: str = "IP"
+    apn: str = ""
+    address: str = ""
+    auth: int = 0
+    user: str = ""
+    password: str = ""
+
+
+class Bearers:
+    """The contexts by <cid>."""
+
+    def __init__(self, module):
+        self._module = module
+        self._active = {}  # <cid>: the APN in use, in the order of their activation
+
+    @property
+    def defined(self):
+        """Return {cid: Context} in order."""
+        stored = self._module.nvm.get(_NVM, {})
+        found = {DEFAULT_CID: Context()}
+        found.update((int(cid), Context(**fields)) for cid, fields in stored.items())
+        return dict(sorted(found.items()))
+
+    @property
+    def active(self):
+        """Return the active <cid>s in order."""
+        return sorted(self._active)
+
+    def define(self, cid, **fields):
+        """AT+CGDCONT= and AT+CGAUTH=: kept in NVM, in force when the context is next activated."""
+        context = {**asdict(self.defined.get(cid, Context())), **fields}
+        self._module.nvm.put(_NVM, {**self._module.nvm.get(_NVM, {}), str(cid): context})
+
+    def undefine(self, cid):
+        """AT+CGDCONT=<cid>; context 1 becomes what it is in the factory, and stays active."""
+        left = {key: row for key, row in self._module.nvm.get(_NVM, {}).items() if int(key) != cid}
+        self._module.nvm.put(_NVM, left)
+        if cid != DEFAULT_CID:
+            self.deactivate(cid)
+
+    def activate(self, cid):
+        """A context becomes active."""
+        if cid in self._active:
+            return
+        context = self.defined.get(cid, Context())
+        self._active[cid] = context.apn or self._module.config.apn
+        self._note(cid, "up")
+        self._event(f"ME PDN ACT {cid}")
+
+    def deactivate(self, cid, by=BY_HOST):
+        """A context ends."""
+        if cid in self._active:
+            del self._active[cid]
+            self._note(cid, "down")
+            self._event(f"{by} PDN DEACT {cid}")
+
+    def attached(self):
+        """The module registered: the automatic bearer comes with it."""
+        self.activate(DEFAULT_CID)
+
+    def detached(self, by):
+        """The module is registered no longer; a detach implies that all contexts ended."""
+        if self._active:
+            self.power_off()
+            self._event(f"{by} DETACH")
+
+    def power_off(self):
+        """All contexts end without a word."""
+        for cid in self._active:
+            self._note(cid, "down")
+        self._active.clear()
+
+    def address(self, cid):
+        """Return the IP address of an active context, or None."""
+        if cid not in self._active:
+            return None
+        if self.defined.get(cid, Context()).pdp_type == "IPV6":
+            return f"32.1.13.184.0.0.0.0.0.0.0.0.0.0.0.{cid + 1}"
+        return f"10.0.0.{cid + 1}"
+
+    def bearer_id(self, cid):
+        """Return the EPS bearer of an active context."""
+        return _FIRST_BEARER_ID + list(self._active).index(cid)
+
+    def apn(self, cid):
+        """Return the APN an active context uses."""
+        return self._active[cid]
+
+    def _note(self, cid, what):
+        self._module.record("bearer", cid, what)
+
+    def _event(self, text):
+        mode, _ = self._module.settings.get("+CGEREP")
+        if not mode:
+            return
+        lost = mode == _MODE_FORWARD and self._module.config.cgev_lost_when_busy
+        if not (lost and self._module.port.busy):
+            self._module.port.urc(f"+CGEV: {text}")
