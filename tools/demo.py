@@ -27,6 +27,7 @@ OPTIONS = (
     *("--speed", str(SPEED)),
     *("--notify", f"{URI}=60"),
     *("--server", "721:timer_report_s=600"),
+    *("--set", "fota_progress_urcs=true", "--set", "fota_install_urcs=true"),
     *("--duration", str(LIMIT_S + 10)),
 )
 

@@ -145,6 +145,8 @@ def test_a_line_that_comes_too_early_is_recorded_too():
         ("AT+ULWM2M?", False),
         ("AT+UMNOPROF=3", True),
         ("AT+UMNOPROF?", False),
+        ("AT+UFWINSTALL", True),
+        ("AT+UFWINSTALL=,,,1", False),
         ("AT+CFUN=0", False),
         ("AT+CFUN=16", False),
         ("AT+COPS=2", False),
@@ -190,11 +192,13 @@ def test_a_new_sim_forgives_a_wrong_pin():
 # Firmware update
 
 QUICK_FOTA = {"fota_report_s": 100.0, "fota_check_s": 30.0}
+ALL_URCS = {"fota_progress_urcs": True, "fota_install_urcs": True}
 
 
 @pytest.mark.parametrize("forgets", [False, True])
 def test_update_from_start_to_end(forgets):
-    bench = registered_bench(fota_forgets_stat=forgets, boot_noise=b"", **QUICK_FOTA)
+    options = {"fota_forgets_stat": forgets, "boot_noise": b"", **QUICK_FOTA, **ALL_URCS}
+    bench = registered_bench(**options)
     bench.do("fota start 400 200")
     start_s = bench.now_s
     found = [(round(t - start_s), text) for t, text in bench.timed(650)]
@@ -239,8 +243,9 @@ def test_no_answer_during_the_installation_only():
     ("options", "expected"),
     [
         ({"fota_trailing_slash": False}, f'{STAT}3,721,"/5/0/3"'),
-        ({"urcs": (0, 1)}, "+UFOTASTAT: 1,0,0"),
-        ({"urcs": (0, 1), "fota_progress_urcs": False}, None),
+        ({"urcs": (0, 1), "fota_progress_urcs": True}, "+UFOTASTAT: 1,0,0"),
+        ({"urcs": (0, 1)}, None),
+        ({"fota_notification": False}, None),
     ],
 )
 def test_signs_of_an_update(options, expected):
@@ -257,7 +262,7 @@ def test_event_3_names_a_registered_server():
 
 
 def test_failed_download():
-    bench = registered_bench(servers=[ServerSpec(timer_report_s=0.0)])
+    bench = registered_bench(servers=[ServerSpec(timer_report_s=0.0)], fota_progress_urcs=True)
     bench.do("fota start")
     bench.run(100)
     bench.do("fota fail")
@@ -286,6 +291,11 @@ ACTIONS = [
     ("AT+CFUN=16", True, True),
     ("AT+COPS=2", True, True),
     ("AT+COPS=0", True, False),
+    ("AT+COPS=3,2", False, False),
+    ("AT+CGATT=0", True, True),
+    ("AT+CGATT=1", False, False),
+    ("AT+CGACT=0,2", True, False),
+    ("AT+CGACT=1,1", False, False),
     ("AT+ULWM2M=3", True, False),
     ("AT+ULWM2M=1", True, True),
     ("AT+ULWM2MREG=721", True, False),
@@ -362,6 +372,50 @@ def test_too_short_a_press_is_harm_without_effect():
 def test_ufwinstall_command(option, answer):
     bench = Bench(cmee=1, fota_urc_command=option)
     assert bench.command("AT+UFWINSTALL=,,,1") == [answer]
+
+
+@pytest.mark.parametrize(
+    ("options", "commands", "told"),
+    [
+        ({}, ["AT+UFWINSTALL=,,,1"], False),  # not supported
+        ({"fota_urc_command": "ok"}, [], False),
+        ({"fota_urc_command": "ok"}, ["AT+UFWINSTALL=,,,1"], True),
+        ({"fota_urc_command": "ok"}, ["AT+UFWINSTALL=,,,1", "AT+CFUN=16"], False),
+        ({"fota_bare_command": "arm"}, ["AT+UFWINSTALL"], True),
+        ({"fota_install_urcs": True}, [], True),
+    ],
+)
+def test_installation_urcs_must_be_asked_for(options, commands, told):
+    bench = registered_bench(fota_notification=False, boot_noise=b"", urcs=(0, 1), **options)
+    for command in commands:
+        bench.command(command)
+        bench.run(20)
+    bench.do("fota start 10 60")
+    found = bench.run(80)
+    assert ("+UUFWINSTALL: 1" in found) is told
+    assert told or not found
+    assert bench.module.state()["fota"] == "install"
+
+
+def test_the_bare_ufwinstall_starts_an_installation():
+    bench = registered_bench(
+        fota_install_s=1200.0, boot_noise=b"", servers=[ServerSpec(timer_report_s=0.0)]
+    )
+    assert bench.command("AT+UFWINSTALL") == ["OK"]
+    assert harms(bench) == ["AT+UFWINSTALL: starts a firmware installation"]
+    assert stages(bench) == ["install"]
+    for _ in range(11):
+        assert bench.command("AT", wait_s=100) == []
+    bench.run(120)
+    state = bench.module.state()
+    assert (state["firmware"], state["boots"], state["fota"]) == (1, 2, "none")
+
+
+def test_the_bare_ufwinstall_can_be_unknown():
+    bench = registered_bench(fota_bare_command="error", cmee=1)
+    assert bench.command("AT+UFWINSTALL") == ["+CME ERROR: 4"]
+    assert len(harms(bench)) == 1
+    assert stages(bench) == []
 
 
 # SIM

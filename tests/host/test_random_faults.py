@@ -54,6 +54,7 @@ FAULTS = (
     (6, "mcu reset"),
     (4, "heal"),
 )
+FOTA_URCS = {"fota_progress_urcs": True, "fota_install_urcs": True}
 CODES = (1, 2, 4, 5, 8, 10, 12, 16)
 CAPS = (  # (actions, at most, in so many seconds)
     (("re-register",), 10, HOUR_S),
@@ -125,7 +126,8 @@ def test_registered_again_after_one_bad_day(tmp_path):
 
 def play(seed, bad_days, tmp_path):
     chance = random.Random(seed)
-    module = make_module({"servers": [{"server_id": s} for s in SERVERS], "seed": seed})
+    servers = [{"server_id": s} for s in SERVERS]
+    module = make_module({"servers": servers, "seed": seed, **FOTA_URCS})
     with World(module) as world:
         options = {"servers": SERVERS, "pins": 3}
         node = Node(

@@ -84,9 +84,21 @@ def _umnoprof_read(module, _):
 
 
 def _ufwinstall_set(module, text):
-    """Asks for the +UUFWINSTALL URCs; they come or not by option, whatever is answered."""
+    """Asks for the +UUFWINSTALL URCs until the next start."""
     if text != _UFWINSTALL_URCS or module.config.fota_urc_command != "ok":
         raise CommandError(codes.CME_NOT_SUPPORTED)
+    module.fota.armed = True
+    return Reply()
+
+
+def _ufwinstall(module, _):
+    """Starts an installation on some siblings: no host may send it to find out."""
+    effect = module.config.fota_bare_command
+    if effect == "error":
+        raise CommandError(codes.CME_NOT_SUPPORTED)
+    if effect == "start":
+        return Reply(after=module.fota.install)
+    module.fota.armed = True
     return Reply()
 
 
@@ -116,5 +128,6 @@ TABLE = {
     ("+UMNOPROF", SET): _umnoprof_set,
     ("+UMNOPROF", READ): _umnoprof_read,
     ("+UFWINSTALL", SET): _ufwinstall_set,
+    ("+UFWINSTALL", EXECUTE): _ufwinstall,
     ("+CPWROFF", EXECUTE): _power_off,
 }

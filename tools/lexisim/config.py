@@ -184,10 +184,27 @@ class Config:
         2.0, "what the host does this soon after the start counts as not knowing better", "chosen"
     )
     fota_trailing_slash: bool = option(True, 'event 3 has "/5/0/3/", not "/5/0/3"', "sibling")
-    fota_progress_urcs: bool = option(True, "+UFOTASTAT and +UFWPREVAL come", "sibling")
-    fota_install_urcs: bool = option(True, "+UUFWINSTALL comes", "R10")
+    fota_notification: bool = option(
+        True, "event 3 names the state of the update when it begins", "sibling"
+    )
+    fota_progress_urcs: bool = option(
+        False, "+UFOTASTAT and +UFWPREVAL come, as on siblings; unknown on LEXI-R10", "R10"
+    )
+    fota_install_urcs: bool = option(
+        False, "+UUFWINSTALL comes even if no command asked for it since the start", "R10"
+    )
     fota_urc_command: str = option(
-        "error", "answer to AT+UFWINSTALL=,,,1", "chosen", choices=("ok", "error")
+        "error",
+        "answer to AT+UFWINSTALL=,,,1, which asks for +UUFWINSTALL",
+        "chosen",
+        choices=("ok", "error"),
+    )
+    fota_bare_command: str = option(
+        "start",
+        "AT+UFWINSTALL alone starts an installation (start, as on SARA-R4), asks for +UUFWINSTALL "
+        "(arm, as ubxlib thinks of LEXI-R10), or is not supported (error)",
+        "sibling",
+        choices=("start", "arm", "error"),
     )
     fota_forgets_stat: bool = option(
         False, "an update loses the +ULWM2MSTAT setting", "sibling (contradictory)"

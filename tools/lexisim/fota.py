@@ -1,7 +1,8 @@
 """A firmware update over the air, as the host sees it.
 
 The order of the URCs and what interrupts an update follow the SARA-R5 firmware update note; of
-LEXI-R10 only +UFWINSTALL and +UUFWINSTALL are known (ubxlib), so the rest can be switched off.
+LEXI-R10 only +UFWINSTALL and +UUFWINSTALL are known (ubxlib), so the others are off, and these
+come only if a command asked for them since the start: an update may pass without a sign.
 
     none -> download -> check -> install -> done -> (reboot) -> none
             failed (by itself) and broken (by the host) until a reboot; bricked for ever
@@ -30,6 +31,7 @@ class Fota:
     def __init__(self, module):
         self._module = module
         self._config = module.config
+        self.armed = False  # a command asked for the +UUFWINSTALL URCs
         self.stage = BRICKED if module.nvm.get("bricked", False) else NONE
         self._started_s = 0.0
         self._left_s = self._total_s = self._install_s = 0.0
@@ -52,6 +54,7 @@ class Fota:
 
     def boot(self):
         """The module starts: a download begins anew some other day."""
+        self.armed = False
         if self.stage not in (NONE, BRICKED):
             self._enter(NONE)
 
@@ -63,9 +66,10 @@ class Fota:
         self._left_s = self._total_s = download_s
         self._install_s = install_s
         self._enter(DOWNLOAD)
-        uri = "/5/0/3/" if self._config.fota_trailing_slash else "/5/0/3"
-        client = self._module.client
-        client.event(codes.EVENT_NOTIFICATION, self._server_id(), f'"{uri}"')
+        if self._config.fota_notification:
+            uri = "/5/0/3/" if self._config.fota_trailing_slash else "/5/0/3"
+            client = self._module.client
+            client.event(codes.EVENT_NOTIFICATION, self._server_id(), f'"{uri}"')
         self._progress_urc("+UFOTASTAT: 1,0,0")
         self._download()
 
@@ -82,6 +86,12 @@ class Fota:
             self._module.die()
         elif self.running:
             self._enter(BROKEN)
+
+    def install(self):
+        """AT+UFWINSTALL: what is there is installed, without a download."""
+        self._started_s = self._module.clock.module_s
+        self._install_s = self._config.fota_install_s
+        self._install()
 
     # What follows what
 
@@ -162,5 +172,5 @@ class Fota:
             self._module.port.urc(text)
 
     def _install_urc(self, value):
-        if self._config.fota_install_urcs:
+        if self.armed or self._config.fota_install_urcs:
             self._module.port.urc(f"+UUFWINSTALL: {value}")
