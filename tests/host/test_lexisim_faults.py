@@ -1023,14 +1023,18 @@ ANY_VERB = (
     "reboot silent forget", "noise 20", "drop 7", "duplicate 5", "split 3 1", "interject +X",
     "swallow +ULWM2MSTAT: 3", 'answer "AT*" none', "cereg 3", "cereg 0", "network lost 500",
     "network lost", "network back", "sim pin", "sim absent", "sim denied", "sim ready", "heal",
-    "pwr_on low", "pwr_on high", "reset_n low", "reset_n high",
+    "pwr_on low", "pwr_on high", "reset_n low", "reset_n high", "upsv 0", "upsv 1,5000,4",
+    "bearer 1 down", "bearer 1 up", "bearer 2 down",
 )  # fmt: skip
 ANY_COMMAND = (
     "AT", "ATE0", "AT+CFUN=0", "AT+CFUN=4", "AT+CFUN=1", "AT+CFUN=16", "AT+COPS=2", "AT+COPS=0",
     'AT+CPIN="1234"', "AT+ULWM2M=3", "AT+ULWM2M=0", "AT+ULWM2MREG=721", "AT+ULWM2MREG=123",
-    "AT+ULWM2MREG?", "AT+ULWM2MSTAT=1,7", "AT+ULWM2MCONFIG?", "AT+CPWROFF",
+    "AT+ULWM2MREG?", "AT+ULWM2MSTAT=1,7", "AT+ULWM2MCONFIG?", "AT+CPWROFF", "AT+UPSV=1,100,2",
+    "AT+UPSV=0", "AT+CGATT=0", "AT+CGATT=1", 'AT+CGDCONT=2,"IP","x"', "AT+CGDCONT=2", "AT+CGACT=1",
+    "AT+CGACT=0,1", "AT+CGACT?", "AT+CGPADDR", "AT+CGCONTRDP", "AT+CGEREP=2", "AT+CEREG=5",
+    'AT+COPS=1,2,"310260"', 'AT+COPS=4,2,"1"', "AT+COPS=3,2", "AT+COPS?", "AT&K0", "ATZ",
 )  # fmt: skip
-RECOVERY = ("ATE0", "AT+CFUN=1", "AT+ULWM2M=0", "AT+CFUN=16")
+RECOVERY = ("AT+UPSV=0", "ATE0", "AT+CFUN=1", "AT+ULWM2M=0", "AT+CFUN=16")
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -1058,6 +1062,7 @@ def test_after_any_faults_a_healed_module_registers(seed):
     if not bench.module.powered:
         press(bench, "pwr_on", 0.5)
         bench.pass_time(10)
+    press(bench, "pwr_on", 0.1)  # the UART may sleep
     for command in RECOVERY:
         bench.command(command, wait_s=5)
     bench.pass_time(20)

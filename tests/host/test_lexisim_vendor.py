@@ -76,6 +76,16 @@ CONTEXT = (
     ("AT+CESQ", ("+CESQ: 99,99,255,255,20,50", *OK)),
     ("AT+CCLK?", None),
 )
+# The way of another published program for LEXI-R10 (MIKROE), which polls.
+ATTACH = (
+    ("ATE0", None),
+    ("AT+COPS=2", OK),
+    ('AT+CGDCONT=1,"IP","iot.example"', OK),
+    ("AT+CFUN=1", OK),
+    ("AT+CEREG=2", OK),
+    ("AT+CEREG?", ("+CEREG: 2,0", *OK)),
+    ("AT+COPS=0", OK),
+)
 POWER_OFF = (("AT+UPSV=0", OK), ("AT+CPWROFF", OK))
 
 
@@ -234,6 +244,14 @@ def test_flow_control_is_refused_on_a_sibling_and_nothing_else():
     host = switched_on(flow_can_be_off=False)
     assert host.is_alive()
     assert host.run(SET_UP) == [("AT&K0", REFUSED)]
+
+
+def test_a_host_that_polls():
+    host = switched_on()
+    assert host.is_alive()
+    assert host.run(ATTACH) == []
+    host.wait(10.0)
+    assert host.run([("AT+CEREG?", (f"+CEREG: 2,1,{CELL}", *OK)), ("AT+CGACT=1,1", OK)]) == []
 
 
 @pytest.mark.parametrize("line", ["AT+UPSV=7", "AT+CGACT=1,7", "AT+COPS=9"])
