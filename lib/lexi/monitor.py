@@ -190,18 +190,27 @@ class Monitor:
 
         restart: a function or coroutine function that does it in another way, such as a pin.
         """
-        if restart is None:
-            restart = self._reset
         self._busy = True
         try:
-            pending = restart()
+            pending = (restart or self._reset)()
             if hasattr(pending, "send"):
                 await pending
             self._registry.restarted()
-            await self._sleep_ms(self.reboot_wait_s * 1000)
+            until_s = self._now_s() + self.reboot_wait_s
+            if restart:
+                await self._keep_awake()
+            await self._sleep_ms(max(0, until_s - self._now_s()) * 1000)
             await self.bring_up(boot_s)
         finally:
             self._busy = False
+
+    async def _keep_awake(self):
+        # A module that did not answer before may fall asleep a few seconds after its start.
+        try:
+            await self._channel.sync(self.reboot_wait_s)
+            await self._set_port()
+        except PortError:
+            pass
 
     async def _reset(self):
         try:
