@@ -1,8 +1,9 @@
+# Written by tools/packages.py.
 metadata(
-    description="LwM2M through the client of a LEXI-R10 LTE module, over AT commands.",
-    version="0.1.0",
+    description="LwM2M for MicroPython through a LEXI-R10 LTE module.",
     license="MIT",
 )
-
-package("atport", base_path="lib")
-package("lexi", base_path="lib")
+add_library("lexi-parts", "packages")
+require("atport", library="lexi-parts")
+require("lexi", library="lexi-parts")
+require("lexi-recovery", library="lexi-parts")

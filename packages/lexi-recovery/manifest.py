@@ -1,0 +1,20 @@
+# Written by tools/packages.py.
+metadata(
+    description="Gets lost LwM2M registrations of a LEXI-R10 back.",
+    license="MIT",
+)
+add_library("lexi-parts", "..")
+require("atport", library="lexi-parts")
+require("lexi", library="lexi-parts")
+package(
+    "lexi",
+    base_path="../../lib",
+    files=(
+        "recovery/__init__.py",
+        "recovery/ladder.py",
+        "recovery/policy.py",
+        "recovery/policy_check.py",
+        "recovery/store.py",
+        "recovery/supervisor.py",
+    ),
+)
