@@ -61,9 +61,7 @@ PARTS = {
 def own_files(name):
     """Return the files of one part without what it needs, relative to its package's folder."""
     folder = LIB / PARTS[name].package
-    return sorted(
-        path.relative_to(folder).as_posix() for path in folder.glob(PARTS[name].pattern)
-    )
+    return sorted(path.relative_to(folder).as_posix() for path in folder.glob(PARTS[name].pattern))
 
 
 def all_files(names):

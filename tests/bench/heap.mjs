@@ -5,26 +5,11 @@
 // FOLDER is what the board has. Prints as JSON [[step, bytes of heap], ...]. Every step is a call
 // of its own: this port collects garbage only between calls.
 
-import fs from "fs";
-import path from "path";
+import { openPort } from "./port.mjs";
 
 const [portPath, folder] = process.argv.slice(2);
-const { loadMicroPython } = await import(path.resolve(portPath));
-
+let port;
 let printed = "";
-const port = await loadMicroPython({
-    heapsize: 1024 * 1024,
-    stdout: (text) => { printed = text; },
-});
-
-function copy(from, to) {
-    port.FS.mkdir(to);
-    for (const entry of fs.readdirSync(from, { withFileTypes: true })) {
-        const [source, target] = [`${from}/${entry.name}`, `${to}/${entry.name}`];
-        if (entry.isDirectory()) copy(source, target);
-        else port.FS.writeFile(target, fs.readFileSync(source));
-    }
-}
 
 function allocated() {
     // What the last call left on the stack must be overwritten, or it keeps garbage alive.
@@ -36,9 +21,8 @@ function allocated() {
 }
 
 try {
-    copy(folder, "/board");
-    port.runPython("import gc, sys\nsys.path[:] = ['/board', '/board/lib', '.frozen']");
-    port.runPython("import startup\nprint('|'.join(name for name, _ in startup.STEPS))");
+    port = await openPort(portPath, folder, (text) => { printed = text; });
+    port.runPython("import gc, startup\nprint('|'.join(name for name, _ in startup.STEPS))");
     const names = printed.trim().split("|");
     allocated();
     const taken = [];

