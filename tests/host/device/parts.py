@@ -98,6 +98,23 @@ def use_lexi():
     lexi.stop()
 
 
+def use_asyncio():
+    """The same under asyncio, which the WebAssembly port has without streams."""
+    import asyncio
+    from lexi import Lexi
+
+    async def main():
+        module = Module()
+        lexi = Lexi(module, rxbuf=1024)
+        await lexi.start()
+        assert await lexi.channel.command("AT+CSQ", "+CSQ:") == [b"17,99"]
+        module.ready = b"\r\n+ULWM2MSTAT: 1,721,3\r\n"
+        assert await lexi.wait_registered(721, 5)
+        lexi.stop()
+
+    asyncio.run(main())
+
+
 class Nothing:
     """A store that keeps nothing."""
 
@@ -121,7 +138,12 @@ def use_recovery():
     lexi.stop()
 
 
-_USES = {"atport": use_atport, "lexi": use_lexi, "lexi-recovery": use_recovery}
+_USES = {
+    "atport": use_atport,
+    "lexi": use_lexi,
+    "lexi-recovery": use_recovery,
+    "asyncio": use_asyncio,
+}
 
 
 def load(*names):
@@ -132,6 +154,7 @@ def load(*names):
 
 
 def use(*names):
+    """Use parts; "asyncio" is a second use of lexi."""
     for name in names:
         _USES[name]()
         print("works:", name)
