@@ -4,6 +4,12 @@ import os
 from pathlib import Path
 
 
+def modules(names):
+    """Return how files are imported, given their names on the board."""
+    names = (name.removesuffix(".py").removesuffix("/__init__") for name in names)
+    return sorted(name.replace("/", ".") for name in names)
+
+
 class Manifest:
     """What is frozen by a manifest: `files` is a list of (path, name on the board).
 

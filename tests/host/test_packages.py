@@ -13,11 +13,11 @@ import packages
 import pytest
 import remote
 import unixport
-from manifests import Manifest
+from manifests import Manifest, modules
 
 ROOT = unixport.ROOT
 LIB = ROOT / "lib"
-PROGRAM = "tests/host/device/parts.py"
+PARTS_FILE = "tests/host/device/parts.py"
 
 # what is installed: (folder of its package.json and manifest.py, the parts that work then)
 INSTALLS = {
@@ -51,16 +51,18 @@ def expected(parts):
     return {name: (LIB / name).read_bytes() for name in packages.all_files(parts)}
 
 
+def program(parts):
+    """Python text that imports every file of the parts, then uses them."""
+    names = modules(packages.all_files(parts))
+    return f"import parts; parts.load(*{names!r}); parts.use(*{uses(parts)!r})"
+
+
 def uses(parts):
     return (*parts, "asyncio") if "lexi" in parts else parts
 
 
-def use(parts):
-    return f"import parts; parts.use(*{uses(parts)!r})"
-
-
 def told(parts):
-    return [f"works: {name}" for name in uses(parts)]
+    return ["loaded", *(f"works: {name}" for name in uses(parts))]
 
 
 # Lists
@@ -122,8 +124,8 @@ def test_mpremote_installs_from_the_clone(name, board, tmp_path):
     printed = remote.mpremote(board, "mip", "install", "--target", "lib", f"{folder}/package.json")
     assert printed.rstrip().endswith("Done")
     assert in_lib(tmp_path) == expected(parts)
-    remote.mpremote(board, "cp", PROGRAM, ":lib/")
-    printed = remote.mpremote(board, "exec", use(parts))
+    remote.mpremote(board, "cp", PARTS_FILE, ":lib/")
+    printed = remote.mpremote(board, "exec", program(parts))
     assert printed.splitlines() == told(parts)
 
 
@@ -150,7 +152,7 @@ def on_device(folder, *programs):
     result = subprocess.run(
         [unixport.find().path, "-c", "\n".join(programs)],
         cwd=folder,
-        env=unixport.environment("lib", (ROOT / PROGRAM).parent),
+        env=unixport.environment("lib", (ROOT / PARTS_FILE).parent),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -175,4 +177,4 @@ def test_mip_installs_from_a_web_server(name, server, why_no_mip, tmp_path):
     printed = on_device(tmp_path, MIP.format(port=server, folder=folder))
     assert printed[-1] == "Done"
     assert in_lib(tmp_path) == expected(parts)
-    assert on_device(tmp_path, use(parts)) == told(parts)
+    assert on_device(tmp_path, program(parts)) == told(parts)

@@ -11,7 +11,7 @@ import pytest
 import remote
 import unixport
 import versions
-from manifests import Manifest
+from manifests import Manifest, modules
 
 pytestmark = pytest.mark.slow
 
@@ -36,12 +36,6 @@ def library():
     return Manifest(ROOT / "manifest.py").files
 
 
-def modules(files):
-    """Return the names by which the files are imported."""
-    names = (name.removesuffix(".py").removesuffix("/__init__") for _, name in files)
-    return sorted(name.replace("/", ".") for name in names)
-
-
 @pytest.mark.parametrize(("compiler", "port"), RUNS)
 def test_works_on_the_port(compiler, port, library, tmp_path):
     why = versions.why_no_wasm()
@@ -52,7 +46,8 @@ def test_works_on_the_port(compiler, port, library, tmp_path):
     else:
         shutil.copytree(ROOT / "lib", tmp_path / "lib")
     shutil.copy(DEVICE / "parts.py", tmp_path)
-    program = f"import parts; parts.load(*{modules(library)!r}); parts.use(*{PARTS!r})"
+    names = modules(name for _, name in library)
+    program = f"import parts; parts.load(*{names!r}); parts.use(*{PARTS!r})"
     result = subprocess.run(
         ["node", DEVICE / "run.mjs", versions.wasm_port(port), tmp_path, program],
         stdout=subprocess.PIPE,
