@@ -29,6 +29,13 @@ MIP = """
 import mip
 mip.install("http://127.0.0.1:{port}/{folder}/package.json", target="lib")
 """
+FIND_MIP = """
+import sys
+try:
+    import mip
+    if sys.implementation.version < (1, 25): print("mip takes relative urls from 1.25 on")
+except ImportError as e: print(e)
+"""
 BOTH = """
 add_library("lexi-parts", "{folder}")
 require("lexi-recovery", library="lexi-parts")
@@ -164,9 +171,8 @@ def on_device(folder, *programs):
 
 @pytest.fixture(scope="module")
 def why_no_mip(tmp_path_factory):
-    """Why mip cannot be tried: another MicroPython, MICROPYTHON=, may come without it."""
-    program = "try: import mip\nexcept ImportError as e: print(e)"
-    return "".join(on_device(tmp_path_factory.mktemp("board"), program))
+    """Why mip cannot be tried: another MicroPython, MICROPYTHON=, may have none or an old one."""
+    return "".join(on_device(tmp_path_factory.mktemp("board"), FIND_MIP))
 
 
 @pytest.mark.parametrize("name", INSTALLS)
