@@ -19,6 +19,8 @@ _ANSWERS = {
     b"AT+ULWM2MREG=?": b"\r\n+ULWM2MREG: (0,721,123)\r\n",
     b"AT+ULWM2MREG?": b"\r\n+ULWM2MREG: 721,2,175\r\n",
 }
+# match_flow: nothing is to be set, and told, that the script does not know.
+_OPTIONS = {"rxbuf": 1024, "match_flow": False}
 _REFUSED = b"AT+ULWM2MREG=123"
 
 
@@ -75,7 +77,7 @@ def open_lexi():
     from lexi.blocking import Lexi
 
     module = Module()
-    lexi = Lexi(module, rxbuf=1024)
+    lexi = Lexi(module, **_OPTIONS)
     lexi.start()
     return module, lexi
 
@@ -105,7 +107,7 @@ def use_asyncio():
 
     async def main():
         module = Module()
-        lexi = Lexi(module, rxbuf=1024)
+        lexi = Lexi(module, **_OPTIONS)
         await lexi.start()
         assert await lexi.channel.command("AT+CSQ", "+CSQ:") == [b"17,99"]
         module.ready = b"\r\n+ULWM2MSTAT: 1,721,3\r\n"
