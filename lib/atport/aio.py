@@ -54,26 +54,20 @@ class Runtime:
         nothing = bytearray(0)
         pump = channel.pump
         self.reading = True
-        failed = False
         try:
-            while not channel.closed:
+            while True:
                 try:
-                    if failed:  # whatever it was: pump() finds out more
-                        failed = False
-                        await asyncio.sleep_ms(_SPURIOUS_MS)
-                    else:
-                        await reader.readinto(nothing)  # waits for readiness, takes nothing
-                    if not channel.crowded():
-                        await asyncio.sleep_ms(self._line_ms)
-                    if not pump():
-                        await asyncio.sleep_ms(_SPURIOUS_MS)
-                    while channel.left:
-                        await asyncio.sleep_ms(0)
-                        pump()
-                except PortTaken:
-                    pass
+                    await reader.readinto(nothing)  # waits for readiness, takes nothing
                 except Exception:  # the stream's or out of memory: this task must not end
                     self.errors += 1
-                    failed = True
+                if not channel.crowded():
+                    await asyncio.sleep_ms(self._line_ms)
+                if not pump():
+                    await asyncio.sleep_ms(_SPURIOUS_MS)
+                while channel.left:
+                    await asyncio.sleep_ms(0)
+                    pump()
+        except PortTaken:
+            pass
         finally:
             self.reading = False

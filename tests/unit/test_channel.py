@@ -955,7 +955,7 @@ class StreamTest(unittest.TestCase):
             stream.broken = True
             port.idle(1000)
             self.assertEqual(stream.ticks.ms - start, 1000)
-            self.assertTrue(45 <= port.channel.stream_errors <= 202)
+            self.assertTrue(90 <= port.channel.stream_errors <= 202)
             self.assertTrue(stream.reads <= 310, "%d" % stream.reads)
             start = stream.ticks.ms
             self.assertIs(type(failure(port.command, "AT", timeout_ms=1000)), AtTimeout)

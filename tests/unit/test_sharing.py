@@ -480,7 +480,7 @@ class AliveTest(unittest.TestCase):
                 lack(lexi.monitor, "_sleep_ms"),
                 lack(watcher._signal, "wait_ms"),
                 lack(watcher, "_sleep_ms"),
-                lack(lexi.channel, "crowded"),
+                lack(lexi.channel.stream, "readinto"),
                 lack(lexi.registry, "settle"),
             ]
             lexi.monitor._signal.set()

@@ -1,0 +1,85 @@
+"""README: its programs run as printed, on the simulated module; what it names exists."""
+
+import re
+import subprocess
+import threading
+
+import demo
+import pytest
+import unixport
+
+README = (unixport.ROOT / "README.md").read_text()
+PROGRAMS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+COMMANDS = re.findall(r"^    (\S.*)$", README, re.MULTILINE)
+LIMIT_S = 90
+SPEED = 10
+
+# What each program must print, in the order of README; whether its module has the client enabled;
+# whether its clock runs as fast as the module's.
+EXPECTED = (
+    ("registered", False, True),
+    ("registered", False, False),
+    ("signal [b'18,99']", False, False),
+    ("registered 721", True, True),
+    ("registered 721", True, False),
+    ("waiting: all is well", True, True),
+)
+PLACEHOLDERS = ("@@", "TODO", "FIXME", "XXX", "TBD", "lorem", "???")
+
+
+def test_every_program_is_expected_to_print_something():
+    assert len(PROGRAMS) == len(EXPECTED)
+    for program in PROGRAMS:
+        assert "import board" in program
+
+
+@pytest.mark.parametrize("i", range(len(EXPECTED)))
+def test_program_runs_as_printed(i, tmp_path):
+    words, enabled, fast = EXPECTED[i]
+    options = ["--speed", str(SPEED), "--duration", str(LIMIT_S + 20)]
+    simulator = demo.Simulator(tmp_path, *options, *(["--mode", "0"] if enabled else []))
+    (tmp_path / "main.py").write_text(PROGRAMS[i])
+    environment = unixport.environment(
+        unixport.ROOT / "lib",
+        unixport.ROOT / "boards",
+        unixport.ROOT / "boards" / "UNIX",
+        LEXI_UART=simulator.tty,
+        LEXI_SPEED=str(SPEED if fast else 1),
+    )
+    node = subprocess.Popen(
+        [unixport.find().path, "main.py"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    limit = threading.Timer(LIMIT_S, node.kill)
+    limit.start()
+    printed = []
+    try:
+        for line in node.stdout:
+            printed.append(line)
+            if line.rstrip() == words or line.startswith(words + ":"):
+                return
+        pytest.fail(f"it never printed {words!r}:\n{''.join(printed)}")
+    finally:
+        limit.cancel()
+        node.kill()
+        node.wait()
+        simulator.stop()
+
+
+def test_no_placeholder():
+    for word in PLACEHOLDERS:
+        assert word not in README, word
+
+
+def test_targets_and_files_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (unixport.ROOT / "Makefile").read_text(), re.M))
+    named = {word for line in COMMANDS for word in re.findall(r"^make ([a-z-]+)", line)}
+    assert {"demo", "test"} <= named <= targets
+    names = re.findall(r"(?:packages|boards|tools|tests|lib|docs)/[\w./-]*\w", README)
+    names += re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    for name in names:
+        assert (unixport.ROOT / name).exists() or "<" in name, name
