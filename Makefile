@@ -4,6 +4,7 @@
 #   make test ARGS="-k ring -v"               arguments for what the target runs
 #   make pico FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin [FILES=source|mpy|none] [SCENARIO=file]
 #             [SECONDS=900] [UNTIL="registered 721"]     see tools/pico/README.md
+#   make pico FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin REPL=1    prints a tty for make deploy
 #   make bench [FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin [FROZEN=frozen.uf2]]
 
 PYTHON ?= python3
@@ -26,8 +27,8 @@ fleet: setup ## simulate 100 000 nodes after an outage and a power cut
 pico: ## run the node on an emulated Raspberry Pi Pico: FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin
 	@$(PYTHON) tools/setup_env.py --npm
 	@$(VENV_PYTHON) -m pico --firmware '$(FIRMWARE)' --bootrom '$(BOOTROM)' \
-		--files '$(or $(FILES),source)' --scenario '$(SCENARIO)' --seconds '$(SECONDS)' \
-		--until '$(UNTIL)' $(ARGS)
+		--files '$(FILES)' --scenario '$(SCENARIO)' --seconds '$(SECONDS)' \
+		--until '$(UNTIL)' $(if $(REPL),--repl) $(ARGS)
 
 test: ## run the tests, but for those of test-all
 	@$(PYTHON) tools/setup_env.py --npm

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import unixport
+from boardfiles import FilesError
 from lexisim import Config, Module, run_verb
 from pico import Board, BoardError, chip, compile_files, flash, images, project_files, wiring
 from pico import __main__ as cli
@@ -167,7 +168,7 @@ def test_main_stays_source_when_the_rest_is_compiled():
 
 
 def test_what_mpy_cross_refuses_is_told():
-    with pytest.raises(BoardError, match=r"(?s)mpy-cross a\.py.*SyntaxError"):
+    with pytest.raises(FilesError, match=r"(?s)mpy-cross a\.py.*SyntaxError"):
         compile_files({"a.py": b"x = = 1\n"})
 
 

@@ -4,10 +4,12 @@
 are not here: firmware for RPI_PICO, and the boot ROM B1.
 """
 
+from boardfiles import compile_files, library_files, project_files
+
 from .board import Board, Heap, Stats
 from .errors import BoardError
-from .files import compile_files, library_files, project_files, wiring
 from .images import read_bootrom, read_firmware
+from .wiring import wiring
 
 __all__ = (
     "Board",

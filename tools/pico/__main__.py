@@ -2,25 +2,31 @@
 
 Prints what the board prints, each line with its emulated time, and at the end what it took. The
 exit status is 0, 1 if the board crashed or --until was not met, 2 for a wrong argument or file.
+
+With --repl the board's console is a tty instead, for mpremote and tools/deploy, until Ctrl-C.
 """
 
 import argparse
+import contextlib
 import re
 import sys
 from pathlib import Path
 
 import lexisim.__main__ as lexisim_cli
+from boardfiles import KINDS, NONE, SOURCE, project_files
 from lexisim import Module, ScenarioError, parse_scenario
 
 from . import chip, images
 from .board import Board
 from .errors import BoardError
-from .files import KINDS, SOURCE, project_files, wiring
+from .repl import Repl
+from .wiring import wiring
 
 LOST_AND_WON_BACK = Path(__file__).parent / "lost.txt"
 
 _DEFAULT_UNTIL = "(?s)registered 721.*registration lost 721.*registered 721"
 _DEFAULT_SECONDS = 7200.0
+_ENDLESS = 1e9
 _FAILED = 1
 _USAGE_ERROR = 2
 _DOWNLOADS = (
@@ -40,8 +46,14 @@ def build_parser():
     add = parser.add_argument
     add("--firmware", metavar="FILE", help="MicroPython for RPI_PICO, .uf2 or .bin")
     add("--bootrom", metavar="FILE", help="boot ROM B1 of the RP2040")
-    add("--files", default=SOURCE, help=f"what is put onto the board: {', '.join(KINDS)}")
+    add("--files", help=f"what is put onto the board: {', '.join(KINDS)}; default: {SOURCE}")
     add("--scenario", metavar="FILE", help=f"steps of lexisim; default: {LOST_AND_WON_BACK.name}")
+    add(
+        "--repl",
+        action="store_true",
+        help=f"console on a tty, in real time; defaults: --files {NONE}, no --scenario",
+    )
+    add("--speed", metavar="X", type=float, default=1.0, help="of --repl: X times real time")
     add("--seconds", metavar="S", help="end after S emulated seconds")
     add("--until", metavar="REGEX", help="end when all that was printed matches")
     add("--flow", action="store_true", help="RTS and CTS are wired")
@@ -73,10 +85,13 @@ def run(arguments):
         missing = "FIRMWARE" if not arguments.firmware else "BOOTROM"
         raise BoardError(f"{missing} is not given: {_DOWNLOADS}")
     seconds, until = _limits(arguments)
-    files = project_files(arguments.files)
+    files = project_files(arguments.files or (NONE if arguments.repl else SOURCE))
     chip.check()
     module = _module(arguments.module)
-    module.play(_steps(arguments.scenario or LOST_AND_WON_BACK))
+    if arguments.scenario or not arguments.repl:
+        module.play(_steps(arguments.scenario or LOST_AND_WON_BACK))
+    if arguments.repl:
+        return _run_repl(arguments, files, module, seconds)
     pins, uart = wiring()
     printer = Printer()
     with Board(
@@ -110,14 +125,39 @@ def run(arguments):
     return 0
 
 
+def _run_repl(arguments, files, module, seconds):
+    # The board prints into the tty, and nothing here but where that is.
+    pins, uart = wiring()
+    repl = Repl()
+    board = Board(
+        arguments.firmware,
+        arguments.bootrom,
+        files,
+        module,
+        uart=uart,
+        pins=pins,
+        flow=arguments.flow,
+        on_console=repl.printed,
+        real_limit_s=float("inf"),
+    )
+    with board, contextlib.closing(repl):
+        print(f"repl {repl.path}", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            repl.run(board, seconds, arguments.speed)
+        _tell(board, module, heap=False)
+    return 0
+
+
 def _limits(arguments):
     # How long, and until what.
     try:
-        seconds = float(arguments.seconds or _DEFAULT_SECONDS)
+        seconds = float(arguments.seconds or (_ENDLESS if arguments.repl else _DEFAULT_SECONDS))
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
         raise BoardError(f"SECONDS={arguments.seconds}: expected a number above 0")
+    if not 0 < arguments.speed < float("inf"):
+        raise BoardError(f"--speed {arguments.speed:g}: expected a number above 0")
     until = arguments.until
     if not until:
         shipped = not arguments.scenario and not arguments.seconds

@@ -44,7 +44,7 @@ def _probe():
 _probe()
 """
 
-_TOLERANCE_S = 1e-9
+_TOLERANCE_S = 1e-9  # the emulator counts nanoseconds
 _UNPACED_BYTE_S = 1e-6  # of a module with baud=0
 _SLICE_S = 10.0  # of real time that one request may take
 _BLOCK_BYTES = 16  # a block of MicroPython's heap
@@ -92,7 +92,7 @@ class Board:
     pins: {"reset_n": gpio, "pwr_on": gpio, "v_int": gpio}, as they are wired to the module.
     flow: RTS and CTS are wired; they matter when the board's program uses them.
     on_write(data, now_s): called for what the board sends, besides the module; may send().
-    on_output(text, now_s): called for what it prints.
+    on_output(text, now_s): called for what it prints; on_console(data): the same as bytes.
     on_pin(gpio, level, now_s): called for GPIOs in `watch`; level is 0, 1 or None (not driven).
     probe: put a boot.py onto the board that heap() needs (656 bytes of its heap).
     real_limit_s: real seconds that one call may take.
@@ -110,6 +110,7 @@ class Board:
         flow=False,
         on_write=None,
         on_output=None,
+        on_console=None,
         on_pin=None,
         watch=(),
         probe=False,
@@ -123,6 +124,7 @@ class Board:
         self.module = module
         self.on_write = on_write
         self.on_output = on_output
+        self.on_console = on_console
         self.on_pin = on_pin
         self.real_limit_s = real_limit_s
         self.now_s = 0.0
@@ -286,7 +288,7 @@ class Board:
         try:
             while True:
                 match = found() if found is not None else None
-                if match or self.now_s >= until_s:
+                if match or self.now_s >= until_s - _TOLERANCE_S:
                     return match
                 if self.halted is not None:
                     raise self.error(self.halted)
@@ -334,7 +336,10 @@ class Board:
 
     def _happened(self, at_s, kind, *values):
         if kind == "output":
-            text = bytes.fromhex(values[0]).decode("utf-8", "replace")
+            data = bytes.fromhex(values[0])
+            if self.on_console is not None:
+                self.on_console(data)
+            text = data.decode("utf-8", "replace")
             self._output += text
             self.printed.append((at_s, text))
             if self.on_output is not None:
