@@ -5,6 +5,7 @@
 #   make pico FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin [FILES=source|mpy|none] [SCENARIO=file]
 #             [SECONDS=900] [UNTIL="registered 721"]     see tools/pico/README.md
 #   make pico FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin REPL=1    prints a tty for make deploy
+#   make deploy BOARD=RPI_PICO PORT=/dev/ttyACM0 [ARGS=--help]
 #   make bench [FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin [FROZEN=frozen.uf2]]
 
 PYTHON ?= python3
@@ -13,13 +14,16 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
 export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fleet pico test test-all soak bench lint setup clean
+.PHONY: help demo deploy fleet pico test test-all soak bench lint setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile
 
 demo: setup ## run the sensor node against the simulated module; no hardware needed
 	@$(VENV_PYTHON) tools/demo.py $(ARGS)
+
+deploy: setup ## put what changed onto a board and try it there: BOARD=RPI_PICO PORT=/dev/ttyACM0
+	@$(VENV_PYTHON) -m deploy --board '$(BOARD)' --port '$(PORT)' $(ARGS)
 
 fleet: setup ## simulate 100 000 nodes after an outage and a power cut
 	@$(VENV_PYTHON) tools/fleet.py $(ARGS)

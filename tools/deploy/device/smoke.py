@@ -1,0 +1,78 @@
+# On the board: imports what was put there, and lets a line through it. Sends nothing.
+
+import io
+
+
+class Nothing(io.IOBase):
+    # A stream with nothing behind it.
+    def any(self):
+        return 0
+
+    def readinto(self, into, n=0):
+        return None
+
+    def read(self, n=-1):
+        return None
+
+    def write(self, data):
+        return len(data)
+
+    def ioctl(self, request, argument):
+        return 0
+
+
+def open_channel(packages, options):
+    if "lexi" in packages:
+        from lexi.blocking import Lexi
+
+        lexi = Lexi(Nothing(), **options)
+        return lexi, lexi.channel
+    from atport.blocking import Runtime
+    from atport.channel import Channel
+
+    stream = Nothing()
+    channel = Channel(stream, Runtime(stream))
+    return channel, channel
+
+
+def forget(packages):
+    # Where there is no soft reset, what an earlier run has loaded is still there.
+    import sys
+
+    for name in list(sys.modules):
+        if name.split(".")[0] in packages or name in ("node", "board", "pins"):
+            del sys.modules[name]
+
+
+def smoke(packages, parts, node):
+    import gc
+    import sys
+
+    forget(packages)
+    for folder in ("lib", ""):  # the unix port need not have them
+        if folder not in sys.path and "/" + folder not in sys.path:
+            sys.path.insert(0, folder)
+    for name in parts:
+        __import__(name)
+        path = sys.modules[name].__file__
+        if path.lstrip("/")[:4] != "lib/":
+            raise ImportError("%s comes from %s, not from lib" % (name, path))
+        print("imported", name)
+    options = {}
+    if node:
+        import node as _
+        from board import OPTIONS
+
+        # The way of the node to wait is for asyncio; here nobody waits.
+        options = {k: v for k, v in OPTIONS.items() if k not in ("runtime", "clock")}
+        print("imported node")
+    if "atport" in packages:
+        kept, channel = open_channel(packages, options)
+        heard = []
+        channel.on("+CEREG:", lambda line: heard.append(line.int(0)))
+        channel.feed(b"\r\n+CEREG: 5\r\n")
+        if heard != [5]:
+            raise ValueError("a URC did not reach its handler: %s" % heard)
+        print("heard")
+    gc.collect()
+    print("heap", gc.mem_free(), gc.mem_free() + gc.mem_alloc())

@@ -1,0 +1,111 @@
+"""Looks at a board, carries out a plan there, and tries what it has then.
+
+An interruption at any point leaves a board that boots, to its REPL: before anything else main.py
+is renamed, which is one write of the file system, and it comes back as the last act. So nothing
+is ever run that is half new. Every file is written under another name and then renamed; so it is
+the old one or the new one. What is left behind the next run finds by hash.
+"""
+
+import json
+
+from . import plan as planning
+from .errors import DeployError
+from .link import RemoteError
+from .plan import BACK, HELD, MAIN, PART, PUT, RECORD, Found, State
+
+_NO_SPACE = "ENOSPC"
+_NO_SPACE_CODE = "28"
+
+
+def ask(link, packages):
+    """Return what device/ask.py says."""
+    return json.loads(link.call("ask", sorted(packages))[-1])
+
+
+def look(link, wanted):
+    """Return the State of a board, as far as `wanted` and its record have to do with it."""
+    state = State(record=_read(link, RECORD))
+    for line in link.call("look", *planning.looked_at(wanted, state.record)):
+        kind, *words = line.split(" ", 3)
+        if kind == "file":
+            state.files[words[2]] = Found(int(words[0]), words[1])
+        elif kind == "folder":
+            state.folders.add(line.partition(" ")[2])
+        elif kind == "room":
+            state.block, state.free, state.total = map(int, words)
+    if {MAIN, HELD} <= set(state.files):
+        raise DeployError(
+            f"the board has a {MAIN} and the one from before an interrupted run ({HELD}): "
+            "remove one of them"
+        )
+    return state
+
+
+def carry_out(link, plan, wanted, state, trial, progress):
+    """Do what the plan says; trial() is called when all but main.py is there.
+
+    progress(name, size) is called for each file.
+    """
+    record = planning.make_record(wanted)
+    try:
+        if MAIN in state.files:
+            _rename(link, MAIN, HELD)
+        _put_record(link, state.record, planning.join_records(state.record, record))
+        for name in plan.remove:
+            link.run(f"import os\nos.remove({name!r})")
+        for folder in plan.empty:
+            _try(link, f"os.rmdir({folder!r})")
+        for folder in plan.folders:
+            _try(link, f"os.mkdir({folder!r})")  # lib may be there
+        for name, data in plan.upload.items():
+            _put(link, name, data)
+            progress(name, len(data))
+        result = trial()
+        _put_record(link, None, record)
+        _put_main(link, plan, state)
+        return result
+    except RemoteError as error:
+        if _NO_SPACE in error.traceback or error.traceback.endswith(_NO_SPACE_CODE):
+            raise DeployError("the board's flash is full") from None
+        raise
+
+
+def free_flash(link):
+    """Return (free, total) bytes."""
+    numbers = link.run("import os\nprint(*os.statvfs(os.getcwd())[1:5])")[-1].split()
+    unit, total, _, free = map(int, numbers)
+    return unit * free, unit * total
+
+
+def _put_main(link, plan, state):
+    had_one = MAIN in state.files or HELD in state.files
+    if plan.main == BACK:
+        _rename(link, HELD, MAIN)
+        return
+    if had_one:
+        link.run(f"import os\nos.remove({HELD!r})")
+    if plan.main == PUT:
+        _put(link, MAIN, plan.main_data)
+
+
+def _put(link, name, data):
+    link.write(PART, data)
+    _rename(link, PART, name)
+
+
+def _put_record(link, old, new):
+    if new != old:
+        _put(link, RECORD, new.encode())
+
+
+def _try(link, what):
+    link.run(f"import os\ntry:\n {what}\nexcept OSError:\n pass")
+
+
+def _rename(link, old, new):
+    link.run(f"import os\nos.rename({old!r}, {new!r})")
+
+
+def _read(link, name):
+    code = f"try:\n with open({name!r}) as f:\n  print(f.read())\nexcept OSError:\n pass"
+    return "".join(f"{line}\n" for line in link.run(code) if line)
