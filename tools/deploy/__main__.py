@@ -65,7 +65,7 @@ def run(arguments):
         def trial():
             if choice.has_reset(board):
                 remote.soft_reset()
-            return remote.call("smoke", packages, parts, node)
+            return install.smoke(remote, packages, parts, node)
 
         if todo.changes:
             tried = _carry_out(remote, todo, wanted, state, trial)
@@ -130,6 +130,8 @@ def _carry_out(remote, todo, wanted, state, trial):
 
     try:
         tried = install.carry_out(remote, todo, wanted, state, trial, progress)
+    except install.TrialError as error:
+        raise DeployError(f"{error}; the board boots to its REPL") from None
     except DeployError as error:
         raise DeployError(f"{error}: {_AGAIN}") from None
     except KeyboardInterrupt:

@@ -17,6 +17,10 @@ _NO_SPACE = "ENOSPC"
 _NO_SPACE_CODE = "28"
 
 
+class TrialError(DeployError):
+    """What is on the board does not work there."""
+
+
 def ask(link, packages):
     """Return what device/ask.py says."""
     return json.loads(link.call("ask", sorted(packages))[-1])
@@ -30,7 +34,7 @@ def look(link, wanted):
         if kind == "file":
             state.files[words[2]] = Found(int(words[0]), words[1])
         elif kind == "folder":
-            state.folders.add(line.partition(" ")[2])
+            state.folders |= {"lib", line.partition(" ")[2]}
         elif kind == "room":
             state.block, state.free, state.total = map(int, words)
     if {MAIN, HELD} <= set(state.files):
@@ -47,27 +51,42 @@ def carry_out(link, plan, wanted, state, trial, progress):
     progress(name, size) is called for each file.
     """
     record = planning.make_record(wanted)
+    both = planning.join_records(state.record, record)
     try:
         if MAIN in state.files:
             _rename(link, MAIN, HELD)
-        _put_record(link, state.record, planning.join_records(state.record, record))
         for name in plan.remove:
             link.run(f"import os\nos.remove({name!r})")
         for folder in plan.empty:
             _try(link, f"os.rmdir({folder!r})")
+        _put_record(link, state.record, both)
         for folder in plan.folders:
             _try(link, f"os.mkdir({folder!r})")  # lib may be there
         for name, data in plan.upload.items():
             _put(link, name, data)
             progress(name, len(data))
         result = trial()
-        _put_record(link, None, record)
-        _put_main(link, plan, state)
+        if plan.main != BACK and {MAIN, HELD} & set(state.files):
+            link.run(f"import os\nos.remove({HELD!r})")
+        _put_record(link, both, record)  # by which what is held is not ours any more
+        if plan.main == BACK:
+            _rename(link, HELD, MAIN)
+        elif plan.main == PUT:
+            _put(link, MAIN, plan.main_data)
         return result
     except RemoteError as error:
+        # One of flash that others have filled, or that the file system needs for itself.
         if _NO_SPACE in error.traceback or error.traceback.endswith(_NO_SPACE_CODE):
             raise DeployError("the board's flash is full") from None
         raise
+
+
+def smoke(link, *arguments):
+    """Return what device/smoke.py says. Raises TrialError."""
+    try:
+        return link.call("smoke", *arguments)
+    except RemoteError as error:
+        raise TrialError(f"the library does not work there: {error}") from None
 
 
 def free_flash(link):
@@ -75,17 +94,6 @@ def free_flash(link):
     numbers = link.run("import os\nprint(*os.statvfs(os.getcwd())[1:5])")[-1].split()
     unit, total, _, free = map(int, numbers)
     return unit * free, unit * total
-
-
-def _put_main(link, plan, state):
-    had_one = MAIN in state.files or HELD in state.files
-    if plan.main == BACK:
-        _rename(link, HELD, MAIN)
-        return
-    if had_one:
-        link.run(f"import os\nos.remove({HELD!r})")
-    if plan.main == PUT:
-        _put(link, MAIN, plan.main_data)
 
 
 def _put(link, name, data):

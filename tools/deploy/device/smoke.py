@@ -67,7 +67,7 @@ def smoke(packages, parts, node):
         options = {k: v for k, v in OPTIONS.items() if k not in ("runtime", "clock")}
         print("imported node")
     if "atport" in packages:
-        kept, channel = open_channel(packages, options)
+        _kept, channel = open_channel(packages, options)
         heard = []
         channel.on("+CEREG:", lambda line: heard.append(line.int(0)))
         channel.feed(b"\r\n+CEREG: 5\r\n")
