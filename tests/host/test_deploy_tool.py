@@ -43,6 +43,25 @@ vfs.mount(vfs.VfsLfs2(ram), "/ram")
 os.chdir("/ram")
 """
 
+# Runs deploy, but dies in the middle of a file.
+DIES = """
+import os, sys
+from deploy import __main__ as cli, link
+left = int(sys.argv[1])
+write = link.Link.write
+
+def until_then(self, name, data):
+    global left
+    left -= 1
+    if left < 0:
+        write(self, name, data[:len(data) // 2])
+        os._exit(9)
+    write(self, name, data)
+
+link.Link.write = until_then
+cli.main(sys.argv[2:])
+"""
+
 
 @pytest.fixture
 def board(tmp_path):
@@ -160,7 +179,7 @@ def test_what_does_not_work_there_is_told_and_not_started(board, tmp_path, capsy
 
 
 @pytest.mark.parametrize("blocks", [16, 100])
-def test_littlefs_and_no_space(board, capsys, blocks):
+def test_littlefs_and_no_space(board, capsys, monkeypatch, blocks):
     remote.mpremote(board, "exec", RAM_DISK.replace("BLOCKS", str(blocks)))
     if blocks == 16:
         sentence = refused(capsys, board)
@@ -169,6 +188,11 @@ def test_littlefs_and_no_space(board, capsys, blocks):
         assert files == ALL
         assert needed > ALL * 4096 > free == 14 * 4096
         assert "[]" in remote.mpremote(board, "exec", "print(os.listdir())")
+        # As if others had filled it meanwhile.
+        monkeypatch.setattr(cli.plan, "room_needed", lambda *_: 0)
+        sentence = refused(capsys, board)
+        assert "flash is full: the board boots to its REPL; the same" in sentence
+        assert "main.py" not in remote.mpremote(board, "exec", "print(os.listdir())")
     else:
         deploy(board)
         free = int(re.search("flash     ([0-9]+)", deploy(board))[1])
@@ -285,13 +309,17 @@ def read_until(tty_path, pattern, write=b""):
 @pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js here")
 def test_the_node_on_a_virtual_pico():
     with virtual_pico() as pico:
-        for limit_s in (3, 6):
-            with contextlib.suppress(subprocess.TimeoutExpired):  # it is killed then
-                subprocess.run(command(pico, board="RPI_PICO"), timeout=limit_s, check=True)
-            booted = read_until(pico, "soft reboot(?s:.*)>>> $", b"\r\x03\x03\x02\r\x04")
-            assert "Traceback" not in booted.partition("soft reboot")[2]
-
         deploy(pico, board="RPI_PICO")
+        options = command(pico, "--source", board="RPI_PICO")[3:]
+        for files in (0, 12):
+            died = subprocess.run(
+                [sys.executable, "-c", DIES, str(files), *options], timeout=LIMIT_S, check=False
+            )
+            assert died.returncode == 9
+            remote.mpremote(pico, "reset")
+            booted = read_until(pico, "soft reboot(?s:.*)>>> $", b"\r\x03\x03\x02\r\x04")
+            assert "Traceback" not in booted
+        assert f"of {ALL} files" in deploy(pico, board="RPI_PICO")
         printed = deploy(pico, "--start", board="RPI_PICO")
         assert "uploaded  0 of" in printed
         read_until(pico, "registered 721")

@@ -75,6 +75,8 @@ def run(arguments):
         _tell(tried, *install.free_flash(remote))
         if arguments.start:
             remote.start()
+        elif node and choice.has_reset(board):
+            print("main.py   starts at the next reset, or with --start")
 
 
 def _check(about, board, port):
@@ -161,7 +163,7 @@ def main(argv=None):
         print(f"deploy: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("deploy: interrupted, nothing was changed", file=sys.stderr)
+        print("deploy: interrupted", file=sys.stderr)
         return 1
     return 0
 

@@ -13,9 +13,6 @@ from .errors import DeployError
 from .link import RemoteError
 from .plan import BACK, HELD, MAIN, PART, PUT, RECORD, Found, State
 
-_NO_SPACE = "ENOSPC"
-_NO_SPACE_CODE = "28"
-
 
 class TrialError(DeployError):
     """What is on the board does not work there."""
@@ -52,33 +49,27 @@ def carry_out(link, plan, wanted, state, trial, progress):
     """
     record = planning.make_record(wanted)
     both = planning.join_records(state.record, record)
-    try:
-        if MAIN in state.files:
-            _rename(link, MAIN, HELD)
-        for name in plan.remove:
-            link.run(f"import os\nos.remove({name!r})")
-        for folder in plan.empty:
-            _try(link, f"os.rmdir({folder!r})")
-        _put_record(link, state.record, both)
-        for folder in plan.folders:
-            _try(link, f"os.mkdir({folder!r})")  # lib may be there
-        for name, data in plan.upload.items():
-            _put(link, name, data)
-            progress(name, len(data))
-        result = trial()
-        if plan.main != BACK and {MAIN, HELD} & set(state.files):
-            link.run(f"import os\nos.remove({HELD!r})")
-        _put_record(link, both, record)  # by which what is held is not ours any more
-        if plan.main == BACK:
-            _rename(link, HELD, MAIN)
-        elif plan.main == PUT:
-            _put(link, MAIN, plan.main_data)
-        return result
-    except RemoteError as error:
-        # One of flash that others have filled, or that the file system needs for itself.
-        if _NO_SPACE in error.traceback or error.traceback.endswith(_NO_SPACE_CODE):
-            raise DeployError("the board's flash is full") from None
-        raise
+    if MAIN in state.files:
+        _rename(link, MAIN, HELD)
+    for name in plan.remove:
+        link.run(f"import os\nos.remove({name!r})")
+    for folder in plan.empty:
+        _try(link, f"os.rmdir({folder!r})")
+    _put_record(link, state.record, both)
+    for folder in plan.folders:
+        _try(link, f"os.mkdir({folder!r})")  # lib may be there
+    for name, data in plan.upload.items():
+        _put(link, name, data)
+        progress(name, len(data))
+    result = trial()
+    if plan.main != BACK and {MAIN, HELD} & set(state.files):
+        link.run(f"import os\nos.remove({HELD!r})")
+    _put_record(link, both, record)  # by which what is held is not ours any more
+    if plan.main == BACK:
+        _rename(link, HELD, MAIN)
+    elif plan.main == PUT:
+        _put(link, MAIN, plan.main_data)
+    return result
 
 
 def smoke(link, *arguments):

@@ -1,6 +1,7 @@
 """The way to a board's REPL: mpremote's transport, with sentences in place of its tracebacks."""
 
 import contextlib
+import errno
 import importlib.metadata
 import io
 import os
@@ -43,11 +44,13 @@ class Link:
     """The REPL at a serial port, its program stopped. Every call may raise DeployError."""
 
     def __init__(self, port):
+        import serial
         from mpremote import transport, transport_serial
 
         self.port = port
+        self._lost = serial.SerialException  # an OSError too
         self._remote_error = transport.TransportExecError
-        # pyserial has OSError; struct.error is mpremote's when the port falls silent.
+        # struct.error is mpremote's when the port falls silent.
         self._errors = (transport.TransportError, OSError, struct.error)
         try:
             self._transport = transport_serial.SerialTransport(port, timeout=_ANSWER_S)
@@ -82,8 +85,8 @@ class Link:
         """Run a text; return the lines it prints."""
         with self._told():
             printed, error = self._transport.exec_raw(code, timeout=_RUN_S)
-        if error:
-            raise RemoteError(error.decode(errors="replace").strip())
+            if error:
+                raise self._remote_error(printed, error.decode(errors="replace"))
         return printed.decode(errors="replace").splitlines()
 
     def call(self, program, *arguments):
@@ -111,8 +114,12 @@ class Link:
         try:
             yield
         except self._remote_error as error:
-            raise RemoteError(error.error_output.strip()) from None
+            raise _remote(error.error_output.strip().rpartition("\n")[2]) from None
         except self._errors as error:
+            # mpremote makes an OSError of the board's one, as far as files go.
+            number = None if isinstance(error, self._lost) else getattr(error, "errno", None)
+            if number is not None:
+                raise _remote(f"OSError: {errno.errorcode.get(number, number)}") from None
             raise DeployError(f"{self.port} does not answer any more ({error})") from None
 
     def _why_not(self):
@@ -124,8 +131,10 @@ class Link:
 
 
 class RemoteError(DeployError):
-    """An exception on the board; the text is its last line, `traceback` all of them."""
+    """An exception on the board."""
 
-    def __init__(self, traceback):
-        self.traceback = traceback
-        super().__init__(f"on the board: {traceback.splitlines()[-1] if traceback else '?'}")
+
+def _remote(text):
+    if "ENOSPC" in text or text == f"OSError: {errno.ENOSPC}":
+        return RemoteError("the board's flash is full")
+    return RemoteError(f"on the board: {text}")

@@ -21,6 +21,7 @@ GONE = "gone"  # there is none
 _FORMS = (".py", ".mpy")
 _HASH_LENGTH = 16  # of a hash in the record
 _FOLDER_BLOCKS = 2
+_RESERVE = 8  # one part in so many is taken by the file system itself, as was seen with littlefs
 
 
 def digest(data):
@@ -175,7 +176,7 @@ def room_needed(plan, state):
         now += taken(len(data))
         if name in state.files:
             now -= taken(state.files[name].size)
-    return max(0, most)
+    return max(0, most + taken(most // _RESERVE))
 
 
 def _folders(names):
