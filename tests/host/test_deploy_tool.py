@@ -1,13 +1,8 @@
-"""`make deploy`, run on boards with a REPL: the unix port, and with FIRMWARE and BOOTROM a Pico.
+"""`make deploy`, run on a board with a REPL: the unix port."""
 
-The latter are paths, as for `make pico`.
-"""
-
-import contextlib
 import importlib.metadata
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -18,11 +13,7 @@ import serial
 import unixport
 from boardfiles import board_names
 from deploy import __main__ as cli
-
-FIRMWARE = os.environ.get("FIRMWARE")
-BOOTROM = os.environ.get("BOOTROM")
-ALL = len(list(unixport.ROOT.glob("lib/**/*.py"))) + 4  # and main, node, board, pins
-LIMIT_S = 100
+from deploying import ALL, LIMIT_S, command, deploy
 
 RAM_DISK = """
 import os, vfs
@@ -43,49 +34,12 @@ vfs.mount(vfs.VfsLfs2(ram), "/ram")
 os.chdir("/ram")
 """
 
-# Runs deploy, but dies in the middle of a file.
-DIES = """
-import os, sys
-from deploy import __main__ as cli, link
-left = int(sys.argv[1])
-write = link.Link.write
-
-def until_then(self, name, data):
-    global left
-    left -= 1
-    if left < 0:
-        write(self, name, data[:len(data) // 2])
-        os._exit(9)
-    write(self, name, data)
-
-link.Link.write = until_then
-cli.main(sys.argv[2:])
-"""
-
 
 @pytest.fixture
 def board(tmp_path):
     """The tty of a board, whose files are in tmp_path."""
     with remote.board(tmp_path) as tty_path:
         yield tty_path
-
-
-def command(tty_path, *arguments, board="UNIX"):
-    words = [sys.executable, "-m", "deploy", "--board", board, "--port", tty_path]
-    return [*words, *arguments]
-
-
-def deploy(tty_path, *arguments, board="UNIX"):
-    """Run it; returns what it prints."""
-    result = subprocess.run(
-        command(tty_path, *arguments, board=board),
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert (result.returncode, result.stderr) == (0, "")
-    return result.stdout
 
 
 def refusal(capsys, *arguments):
@@ -274,54 +228,3 @@ def test_make_gives_board_and_port():
 
 def test_start_is_refused_where_nothing_starts(board, capsys):
     assert "--start: UNIX starts nothing" in refused(capsys, board, "--start")
-
-
-# The virtual Pico
-
-
-@contextlib.contextmanager
-def virtual_pico():
-    """Run an empty Pico, wired to a simulated module; the value is its tty."""
-    words = ["--firmware", FIRMWARE, "--bootrom", BOOTROM, "--repl", "--speed", "50"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "pico", *words], stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield re.fullmatch("repl (.*)\n", process.stdout.readline())[1]
-        finally:
-            process.terminate()
-
-
-def read_until(tty_path, pattern, write=b""):
-    """Return what a board prints up to a match, after `write`."""
-    seen = ""
-    deadline_s = time.monotonic() + LIMIT_S
-    with serial.Serial(tty_path, timeout=0.2) as port:
-        port.write(write)
-        while not re.search(pattern, seen):
-            assert time.monotonic() < deadline_s, seen
-            seen += port.read(4096).decode(errors="replace")
-    return seen
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not (FIRMWARE and BOOTROM), reason="FIRMWARE and BOOTROM are not given")
-@pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js here")
-def test_the_node_on_a_virtual_pico():
-    with virtual_pico() as pico:
-        deploy(pico, board="RPI_PICO")
-        options = command(pico, "--source", board="RPI_PICO")[3:]
-        for files in (0, 12):
-            died = subprocess.run(
-                [sys.executable, "-c", DIES, str(files), *options], timeout=LIMIT_S, check=False
-            )
-            assert died.returncode == 9
-            remote.mpremote(pico, "reset")
-            booted = read_until(pico, "soft reboot(?s:.*)>>> $", b"\r\x03\x03\x02\r\x04")
-            assert "Traceback" not in booted
-        assert f"of {ALL} files" in deploy(pico, board="RPI_PICO")
-        printed = deploy(pico, "--start", board="RPI_PICO")
-        assert "uploaded  0 of" in printed
-        read_until(pico, "registered 721")
-        remote.mpremote(pico, "reset")
-        assert "Traceback" not in read_until(pico, "registered 721")

@@ -3,12 +3,14 @@
 The latter are paths, as for `make pico`: `make test FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin`.
 """
 
+import contextlib
 import os
 import re
 import shutil
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from boardfiles import FilesError
 from lexisim import Config, Module, run_verb
 from pico import Board, BoardError, chip, compile_files, flash, images, project_files, wiring
 from pico import __main__ as cli
+from pico.repl import Repl
 
 CHECKS = Path(__file__).parent / "pico"
 FIRMWARE = os.environ.get("FIRMWARE")
@@ -202,6 +205,7 @@ def run_cli(*arguments):
         (["--firmware", "a", "--bootrom", "b", "--files", "all"], "FILES=all: expected one of"),
         (["--firmware", "a", "--bootrom", "b", "--seconds", "x"], "SECONDS=x: expected a number"),
         (["--firmware", "a", "--bootrom", "b", "--until", "("], "UNTIL=.*"),
+        (["--firmware", "a", "--bootrom", "b", "--speed", "0"], "--speed 0: expected a number"),
         (["--firmware", "a", "--bootrom", "b", "--scenario", "no.txt"], "scenario no.txt: "),
     ],
 )
@@ -231,6 +235,39 @@ def test_the_shipped_scenario_is_one():
 def test_a_fast_module_is_refused():
     with pytest.raises(BoardError, match="speed"):
         Board("a", "b", module=Module(Config(speed=10.0)))
+
+
+# The console on a tty
+
+
+class Typed:
+    """What Repl takes for a board."""
+
+    def __init__(self):
+        self.now_s = 0.0
+        self.typed = b""
+
+    def type(self, data):
+        self.typed += data
+
+    def run(self, until_s):
+        self.now_s = until_s
+
+
+def test_the_tty_passes_every_byte_and_paces_the_board():
+    board, every = Typed(), bytes(range(256))
+    with contextlib.closing(Repl()) as repl:
+        tty = os.open(repl.path, os.O_RDWR | os.O_NOCTTY)
+        os.write(tty, every)
+        begun_s = time.monotonic()
+        repl.run(board, 2.0, speed=10)
+        assert round(10 * (time.monotonic() - begun_s)) in range(2, 20)
+        assert (board.now_s, board.typed) == (2.0, every)
+        repl.printed(every)
+        assert os.read(tty, 1000) == every
+        for _ in range(1000):  # nobody reads: it does not wait
+            repl.printed(every)
+        os.close(tty)
 
 
 # The emulator
@@ -321,6 +358,14 @@ def test_sleep_takes_no_time_and_the_clock_is_exact():
         assert board.stats().real_s < 20
         assert board.stats().busy_s < 1
         assert 3600 < board.now_s < 3600 + START_S
+
+
+@needs_files
+def test_time_goes_on_in_small_steps():
+    with Board(FIRMWARE, BOOTROM) as board:
+        for _ in range(500):
+            board.run(board.now_s + 0.02)
+        assert round(board.now_s, 3) == 10
 
 
 @needs_files

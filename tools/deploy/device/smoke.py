@@ -23,15 +23,14 @@ class Nothing(io.IOBase):
 
 def open_channel(packages, options):
     if "lexi" in packages:
-        from lexi.blocking import Lexi
+        from lexi import Lexi
 
         lexi = Lexi(Nothing(), **options)
         return lexi, lexi.channel
-    from atport.blocking import Runtime
+    from atport.aio import Runtime
     from atport.channel import Channel
 
-    stream = Nothing()
-    channel = Channel(stream, Runtime(stream))
+    channel = Channel(Nothing(), Runtime())
     return channel, channel
 
 
@@ -61,10 +60,8 @@ def smoke(packages, parts, node):
     options = {}
     if node:
         import node as _
-        from board import OPTIONS
+        from board import OPTIONS as options
 
-        # The way of the node to wait is for asyncio; here nobody waits.
-        options = {k: v for k, v in OPTIONS.items() if k not in ("runtime", "clock")}
         print("imported node")
     if "atport" in packages:
         _kept, channel = open_channel(packages, options)
