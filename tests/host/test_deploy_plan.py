@@ -9,6 +9,7 @@ import os
 import re
 
 import boardfiles
+import packages
 import pytest
 from deploy import choice, install, link, plan
 from deploy.errors import DeployError
@@ -133,18 +134,14 @@ def test_every_board_has_a_platform():
     assert sorted(choice.PLATFORMS) == boardfiles.board_names()
 
 
-def test_parts_together_are_the_library():
+def test_all_is_the_library_and_a_part_comes_with_what_it_needs():
     library = boardfiles.library_files()
-    files, packages = choice.chosen_files("UNIX", node=False)
+    files, imported = choice.chosen_files("UNIX", node=False)
     assert files == library
-    assert {"atport", "lexi", "lexi.recovery"} <= set(packages)
-    each = [set(choice.chosen_files("UNIX", part, node=False)[0]) for part in names_of_parts()]
-    assert set.union(*each) == set(library)
-    assert sum(map(len, each)) == len(library)
-
-
-def names_of_parts():
-    return choice.parts_of(boardfiles.library_files())
+    assert {"atport", "lexi", "lexi.recovery"} <= set(imported)
+    assert choice.chosen_files("UNIX", "lexi", node=False)[1] == ["atport", "lexi"]
+    for part in packages.PARTS:
+        assert set(choice.chosen_files("UNIX", part, node=False)[0]) <= set(library)
 
 
 def test_a_part_within_another_goes_by_its_last_name_too():

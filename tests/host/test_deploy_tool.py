@@ -34,13 +34,6 @@ os.chdir("/ram")
 """
 
 
-@pytest.fixture
-def board(tmp_path):
-    """The tty of a board, whose files are in tmp_path."""
-    with remote.board(tmp_path) as tty_path:
-        yield tty_path
-
-
 def refusal(capsys, *arguments):
     """Run it in this process; returns the sentence by which it refuses."""
     assert cli.main(list(arguments)) == 1

@@ -36,7 +36,12 @@ def build_parser():
     add("--board", default="", metavar="BOARD", help=f"one of {boards}")
     add("--port", default="", metavar="PORT", help="its serial port")
     add("--source", action="store_true", help="put source there instead of .mpy")
-    add("--parts", default=choice.ALL, metavar="A,B", help="parts of lib/; default: all")
+    add(
+        "--parts",
+        default=choice.ALL,
+        metavar="A,B",
+        help="some parts, with what they need; default: all",
+    )
     add("--no-node", action="store_true", help="the library alone; a main.py there stays")
     add("--overwrite", action="store_true", help="also files that were not put there by this")
     add("--start", action="store_true", help="start main.py at the end")

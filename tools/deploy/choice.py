@@ -1,6 +1,7 @@
 """What is asked for: which board, which files. No board is needed for any of it."""
 
 import boardfiles
+import packages
 
 from .errors import DeployError
 
@@ -27,40 +28,29 @@ def has_reset(board):
     return PLATFORMS[board] != _UNIX
 
 
-def parts_of(library):
-    """Return {"lexi-recovery": "lib/lexi/recovery", ...}: every folder with an __init__.py."""
-    folders = [name.rpartition("/")[0] for name in library if name.endswith("/__init__.py")]
-    return {folder[len("lib/") :].replace("/", "-"): folder for folder in folders}
-
-
 def chosen_files(board, parts=ALL, node=True):
-    """Return ({name: source}, [names of the packages in it]).
+    """Return ({name: source}, [names of the packages in it, such as "lexi.recovery"]).
 
-    parts: names with commas; a part that lies within another goes by its last name too.
+    parts: names with commas; each comes with what it needs.
     """
-    library = boardfiles.library_files()
-    known = parts_of(library)
-    names = list(known) if parts == ALL else [_part(name, known) for name in parts.split(",")]
-    folders = [known[name] for name in names]
-    files = {
-        name: data
-        for name, data in library.items()
-        if parts == ALL or _folder_of(name, known.values()) in folders
-    }
+    files = boardfiles.library_files()
+    if parts != ALL:
+        names = [
+            f"lib/{name}"
+            for name in packages.all_files([_part(each) for each in parts.split(",")])
+        ]
+        files = {name: files[name] for name in names}
+    inits = [name.split("/")[1:-1] for name in files if name.endswith("/__init__.py")]
     if node:
-        files.update(boardfiles.node_files(board))
-    return files, [folder[len("lib/") :].replace("/", ".") for folder in folders]
+        files |= boardfiles.node_files(board)
+    return files, [".".join(words) for words in inits]
 
 
-def _part(name, known):
+def _part(name):
+    # A part that lies within another goes by its last name too.
     name = name.strip()
-    fits = [each for each in known if each == name or each.endswith(f"-{name}")]
+    fits = [each for each in packages.PARTS if each == name or each.endswith(f"-{name}")]
     if len(fits) != 1:
-        raise DeployError(f"--parts {name}: no such part, expected {ALL} or {', '.join(known)}")
+        names = ", ".join(packages.PARTS)
+        raise DeployError(f"--parts {name}: no such part, expected {ALL} or {names}")
     return fits[0]
-
-
-def _folder_of(name, folders):
-    # The innermost of the parts' folders that the file lies in.
-    around = [folder for folder in folders if name.startswith(f"{folder}/")]
-    return max(around, key=len, default=None)
