@@ -146,8 +146,9 @@ def _carry_out(remote, todo, wanted, state, trial):
     size = sum(map(len, todo.sent.values()))
     print(f"uploaded  {len(todo.sent)} of {len(wanted)} files, {size} bytes")
     if todo.remove:
-        shown = ", ".join(todo.remove[:_SHOWN]) + (", ..." if len(todo.remove) > _SHOWN else "")
-        print(f"removed   {len(todo.remove)} files: {shown}")
+        names = ", ".join(todo.remove[:_SHOWN])
+        more = f" and {len(todo.remove) - _SHOWN} more" if len(todo.remove) > _SHOWN else ""
+        print(f"removed   {names}{more}")
     return tried
 
 
