@@ -27,8 +27,9 @@ class Monitor:
         until a PWR_ON pulse; None: it is left as it is.
     match_flow: AT&K3 where the channel has RTS and CTS (`flow`), AT&K0 where not.
 
-    on_change(text), print by itself: told once of each setting that bring_up() made, such as
-    "AT+UPSV=0, it was 1,5000"; all of them are in `changed`.
+    changed: the settings that bring_up() made, such as "AT+UPSV=0, it was 1,5000" and "AT&K0", each
+    once. on_change(text), print by itself, is told of those that were known to be different.
+
     mode and server_ids hold what bring_up() read. reachable: the last exchange was answered.
     polls counts answered polls, polled_s is the time of the last; failures counts failed attempts
     to read the state, last_error is the latest reason.
@@ -129,17 +130,20 @@ class Monitor:
                 and told[0].split(b",")[0] != b"0"
                 and await self._try("AT+UPSV=0") is not None
             ):
-                self._note("AT+UPSV=0, it was " + told[0].decode())
-        if self._match_flow:
+                text = "AT+UPSV=0, it was " + told[0].decode()
+                if self._note(text) and self.on_change:
+                    self.on_change("lexi: " + text)
+        if self._match_flow:  # what it was cannot be read
             text = "AT&K3" if self._channel.flow else "AT&K0"
             if await self._try(text) is not None:
                 self._note(text)
 
     def _note(self, text):
-        if text not in self.changed:
-            self.changed.append(text)
-            if self.on_change:
-                self.on_change("lexi: " + text)
+        # Whether it is new.
+        if text in self.changed:
+            return False
+        self.changed.append(text)
+        return True
 
     async def _try(self, text, prefix=None):
         # The answer, or None where the module refuses.
