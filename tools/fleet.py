@@ -58,6 +58,7 @@ codes = deviceless.load("lexi.codes")
 policy_tables = deviceless.load("lexi.recovery.policy")
 rules = deviceless.load("lexi.recovery.ladder")
 store = deviceless.load("lexi.recovery.store")
+texts = deviceless.load("lexi.recovery.texts")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -441,7 +442,7 @@ class LadderHost:
                 self.taken.append((now_s, action))
                 self._carry_out(now_s, action)
                 ladder.done(now_s)
-        name = rules.ACTIONS[ladder.action]
+        name = texts.ACTIONS[ladder.action]
         raise RuntimeError(f"the ladder wants to {name} without end at {now_s} s")
 
     def _poll(self, now_s):
@@ -476,7 +477,7 @@ class LadderHost:
             self.view.reachable = self.view.attached = None  # not asked while it starts
             module.reset(now_s)
         else:
-            raise RuntimeError(f"the ladder wants to {rules.ACTIONS[action]} at {now_s} s")
+            raise RuntimeError(f"the ladder wants to {texts.ACTIONS[action]} at {now_s} s")
 
 
 class Node:

@@ -16,5 +16,6 @@ package(
         "recovery/policy_check.py",
         "recovery/store.py",
         "recovery/supervisor.py",
+        "recovery/texts.py",
     ),
 )

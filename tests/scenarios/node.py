@@ -15,7 +15,7 @@ import json
 import sys
 
 from lexi import Lexi, LexiError, codes
-from lexi.recovery import policy, supervisor
+from lexi.recovery import policy, supervisor, texts
 from lexi.recovery.store import FileStore
 
 OPTIONS = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
@@ -58,7 +58,7 @@ def options():
 
 
 def tell(event):
-    virtual.report({"event": list(event), "text": supervisor.describe(event)})
+    virtual.report({"event": list(event), "text": texts.describe(event)})
 
 
 def hear(event, server, value):

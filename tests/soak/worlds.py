@@ -25,7 +25,7 @@ if sys.implementation.name != "micropython":
     sys.modules["lexi"] = _stub
 
 from lexi import codes
-from lexi.recovery import policy, store
+from lexi.recovery import policy, store, texts
 from lexi.recovery import ladder as recovery
 from observer import DAY_S, HOUR_S, REGISTERED, Limits, Observer
 
@@ -1337,10 +1337,10 @@ class Mcu:
     def act(self, action, now_s):
         world = self.world
         ladder = self.ladder
-        name = recovery.ACTIONS[action]
+        name = texts.ACTIONS[action]
         COUNTS.actions[name] = COUNTS.actions.get(name, 0) + 1
         if world.trace is not None:
-            world.say("%s %d: %s", name, ladder.server, recovery.REASONS[ladder.reason])
+            world.say("%s %d: %s", name, ladder.server, texts.REASONS[ladder.reason])
         if name in ("poll", "diagnose", "park"):
             world.observer.action(world.t, name, ladder.server)
             ladder.take(now_s)
@@ -1359,7 +1359,7 @@ class Mcu:
         world.observer.booked(name)
         if self.mid_step("before command"):
             return None
-        reason = recovery.REASONS[ladder.reason]
+        reason = texts.REASONS[ladder.reason]
         dead = not self.view.reachable
         world.observer.action(
             world.t,
@@ -1434,7 +1434,7 @@ class Mcu:
             self.ladder.done(now_s)
 
     def command_done(self, now_s):
-        action = recovery.ACTIONS[self.ladder.action]
+        action = texts.ACTIONS[self.ladder.action]
         if action == "resume":
             self.view.mode = 0
         elif action == "radio on":
@@ -1606,10 +1606,8 @@ def run(options):
         "healed": healed,
         "bounds": {rules["name"]: rules["bound_s"] for rules in POLICIES},
         "decisions": COUNTS.decisions,
-        "actions": {name: COUNTS.actions.get(name, 0) for name in recovery.ACTIONS[1:]},
-        "reasons": {
-            recovery.REASONS[i]: COUNTS.reasons.get(i, 0) for i in range(len(recovery.REASONS))
-        },
+        "actions": {name: COUNTS.actions.get(name, 0) for name in texts.ACTIONS[1:]},
+        "reasons": {texts.REASONS[i]: COUNTS.reasons.get(i, 0) for i in range(len(texts.REASONS))},
         "states": {str(code): n for code, n in COUNTS.states.items()},
         "resets": COUNTS.resets,
         "faults": {name: faults.get(name, 0) for name in sorted(set(FAULTS))},

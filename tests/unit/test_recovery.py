@@ -7,7 +7,7 @@ import harness
 from fake_node import Chance, Node, least, most, most_in
 
 from lexi import codes, describe
-from lexi.recovery import store
+from lexi.recovery import store, texts
 from lexi.recovery import ladder as recovery
 from lexi.recovery.policy import (
     DEFAULT,
@@ -90,9 +90,9 @@ def answer(ladder):
 def told(ladder):
     """An answer without its time, in words."""
     return "%s, %s because: %s" % (
-        recovery.ACTIONS[ladder.action],
-        recovery.ACTIONS[ladder.pending],
-        recovery.REASONS[ladder.held_by or ladder.reason],
+        texts.ACTIONS[ladder.action],
+        texts.ACTIONS[ladder.pending],
+        texts.REASONS[ladder.held_by or ladder.reason],
     )
 
 
@@ -374,10 +374,10 @@ class TextsTest(unittest.TestCase):
         self.assertEqual(len(set(texts)), len(texts))
 
     def test_every_action_has_a_text_of_its_own(self):
-        self.check(ACTIONS, recovery.ACTIONS)
+        self.check(ACTIONS, texts.ACTIONS)
 
     def test_every_reason_has_a_text_of_its_own(self):
-        self.check(REASONS, recovery.REASONS)
+        self.check(REASONS, texts.REASONS)
 
     def test_no_constant_is_without_a_text(self):
         # all small numbers of the module are actions, reasons, or of one of these
@@ -501,7 +501,7 @@ class DecidingTest(unittest.TestCase):
                 node.now_s += 1
         self.assertTrue(len(asked) > 3)
         for at_s, why in asked:
-            self.assertEqual(why, GAVE_UP, "%d: %s" % (at_s, recovery.REASONS[why]))
+            self.assertEqual(why, GAVE_UP, "%d: %s" % (at_s, texts.REASONS[why]))
 
 
 class Once:
@@ -1008,10 +1008,10 @@ class HeldByTest(unittest.TestCase):
     def check(self, node, pending, held_by, not_before_s, reason=None):
         self.assertEqual(node.decide(), NONE, told(node.ladder))
         ladder = node.ladder
-        seen = ladder.pending, recovery.REASONS[ladder.held_by], ladder.not_before_s
-        self.assertEqual(seen, (pending, recovery.REASONS[held_by], not_before_s))
+        seen = ladder.pending, texts.REASONS[ladder.held_by], ladder.not_before_s
+        self.assertEqual(seen, (pending, texts.REASONS[held_by], not_before_s))
         if reason is not None:
-            self.assertEqual(recovery.REASONS[ladder.reason], recovery.REASONS[reason])
+            self.assertEqual(texts.REASONS[ladder.reason], texts.REASONS[reason])
 
     def test_the_wait_before_a_try(self):
         # After power-up the boot window ends for each node at a time of its own.
@@ -1194,21 +1194,21 @@ class ClientTest(unittest.TestCase):
         for at_s, fn, args in events:
             node.at(at_s, getattr(node, fn), *args)
         node.run(2 * HOUR_S)
-        return node.taken[0][0], recovery.REASONS[node.taken[0][3]]
+        return node.taken[0][0], texts.REASONS[node.taken[0][3]]
 
     def test_hold_alone_is_stuck_after_fifteen_minutes(self):
         seen = self.dead_end()
-        self.assertEqual(seen, (10 + 900 + 60, recovery.REASONS[recovery.STUCK]))
+        self.assertEqual(seen, (10 + 900 + 60, texts.REASONS[recovery.STUCK]))
 
     def test_a_bootstrap_that_does_not_come_is_a_dead_end_after_two_minutes(self):
         seen = self.dead_end((500, "client", (1,)))
-        self.assertEqual(seen, (500 + 120 + 60, recovery.REASONS[recovery.DEAD_END]))
+        self.assertEqual(seen, (500 + 120 + 60, texts.REASONS[recovery.DEAD_END]))
 
     def test_a_client_that_goes_on_is_at_no_dead_end(self):
         for status in (2, 3, 4, 5):
             at_s, why = self.dead_end((500, "client", (1,)), (560, "client", (status,)))
             self.assertEqual(at_s, 10 + 900 + 60, describe.CLIENT_STATUS[status])
-            self.assertNotEqual(why, recovery.REASONS[recovery.DEAD_END])
+            self.assertNotEqual(why, texts.REASONS[recovery.DEAD_END])
 
     def test_a_bootstrap_that_was_begun_is_no_dead_end(self):
         for server in (721, 7):
@@ -1481,7 +1481,7 @@ class BootstrapTest(unittest.TestCase):
         self.assertEqual(
             node.steps()[:6],
             [REGISTER] * 5 + [PAUSE],
-            ", ".join(recovery.ACTIONS[action] for action in node.steps()),
+            ", ".join(texts.ACTIONS[action] for action in node.steps()),
         )
 
     def test_after_one_that_succeeded_the_module_may_register_in_peace(self):
@@ -1511,8 +1511,8 @@ class FaultTest(unittest.TestCase):
             node = Node()
             situation(node)
             node.run(2 * DAY_S)
-            self.assertEqual(node.parked, [why], recovery.REASONS[why])
-            self.assertEqual(node.taken, [], recovery.REASONS[why])
+            self.assertEqual(node.parked, [why], texts.REASONS[why])
+            self.assertEqual(node.taken, [], texts.REASONS[why])
 
     def test_refusals_lead_to_soft_resets_only_ever_more_seldom(self):
         for situation, why in ((is_denied, DENIED), (sim_failed, recovery.SIM_FAULT)):
@@ -1524,7 +1524,7 @@ class FaultTest(unittest.TestCase):
             gaps = [b - a for a, b in zip(times, times[1:])]
             hours = [gap // HOUR_S for gap in gaps]
             self.assertTrue(HOUR_S <= times[0] <= HOUR_S + 60)
-            self.assertEqual(hours[:4], [4, 8, 16, 24], recovery.REASONS[why])
+            self.assertEqual(hours[:4], [4, 8, 16, 24], texts.REASONS[why])
 
     def test_without_a_network_the_radio_is_the_first_step_after_an_hour(self):
         node = Node()

@@ -112,7 +112,6 @@ class StartedTest(unittest.TestCase):
                     else:
                         module.mute = True
                     await node.live(3000)
-                    node.watcher.status()
                     lexi.registry.server(721)
                     lexi.registered(721)
                     lexi.alive(60)

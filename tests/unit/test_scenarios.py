@@ -11,7 +11,7 @@ import unittest
 import harness  # noqa: F401  (first: it may hide the machine code)
 
 from lexi import codes
-from lexi.recovery import policy, store
+from lexi.recovery import policy, store, texts
 from lexi.recovery import ladder as recovery
 
 FOLDER = __file__.rsplit("/", 2)[0] + "/scenarios"
@@ -170,9 +170,9 @@ class World:
             self.diagnoses.append(self.now_s)
             self.diagnose()
         elif action == recovery.PARK:
-            self.parked.append(recovery.REASONS[ladder.reason])
+            self.parked.append(texts.REASONS[ladder.reason])
         else:
-            self.taken.append((self.now_s, recovery.ACTIONS[action], server))
+            self.taken.append((self.now_s, texts.ACTIONS[action], server))
             ladder.done(self.now_s)
             self.react(action, server)
 
@@ -186,7 +186,7 @@ class World:
         elif action == recovery.ENABLE_SERVER:
             self.found["disabled"] = tuple(s for s in self.found["disabled"] if s != server)
             self.diagnose()
-        key = (recovery.ACTIONS[action], server)
+        key = (texts.ACTIONS[action], server)
         self.counts[key] = self.counts.get(key, 0) + 1
         for name, of, nth, delay_s, *step in self.reactions:
             if (name, of) == key and nth in (0, self.counts[key]):
@@ -217,7 +217,7 @@ class World:
                 self.degraded.setdefault(track.id, self.now_s)
             if at(self.verdicts, self.now_s, track.id) != track.registered:
                 self.verdicts.append((self.now_s, track.id, track.registered))
-        why = (recovery.REASONS[ladder.reason], recovery.REASONS[ladder.held_by])
+        why = (texts.REASONS[ladder.reason], texts.REASONS[ladder.held_by])
         if ladder.action == recovery.NONE and (not self.waits or self.waits[-1][1] != why):
             self.waits.append((self.now_s, why))
 

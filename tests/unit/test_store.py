@@ -8,7 +8,7 @@ import unittest
 import harness  # noqa: F401  (first: it may hide the machine code)
 from fake_node import Chance, MemoryStore, Node, least, most_in
 
-from lexi.recovery import policy, store
+from lexi.recovery import policy, store, texts
 from lexi.recovery import ladder as recovery
 from lexi.recovery.policy import (
     CAP,
@@ -1077,7 +1077,7 @@ class WritesTest(unittest.TestCase):
             node.run(1200)
             n = node.keeper.writes - before
             allowed = store.writes_per_day(DEFAULT) // 24
-            self.assertTrue(n <= allowed, "%s: %d" % (recovery.ACTIONS[action], n))
+            self.assertTrue(n <= allowed, "%s: %d" % (texts.ACTIONS[action], n))
 
     def test_a_day_of_a_dead_port(self):
         node = Node()

@@ -7,7 +7,7 @@ import unittest
 
 import harness
 from lexi import LexiError, blocking, codes
-from lexi.recovery import store, supervisor
+from lexi.recovery import store, supervisor, texts
 from lexi.recovery import ladder as recovery
 from lexi.recovery.policy import (
     DEFAULT,
@@ -297,7 +297,7 @@ class Node:
 
     def done(self):
         """(s, name of the action) of every step."""
-        return [(s, recovery.ACTIONS[event[1]]) for s, event in self.told(supervisor.DOING)]
+        return [(s, texts.ACTIONS[event[1]]) for s, event in self.told(supervisor.DOING)]
 
     def parked(self):
         return [event[3] for _, event in self.told(supervisor.PARKED)]
@@ -1576,15 +1576,15 @@ class NetworkTest(Case):
 
 class EventsTest(Case):
     def test_the_vocabulary(self):
-        self.assertEqual(len(supervisor.KINDS), supervisor.FOTA + 1)
-        self.assertEqual(len(recovery.ACTIONS), recovery.PARK + 1)
-        self.assertEqual(len(recovery.REASONS), recovery.NO_ANSWER + 1)
-        for names in (supervisor.KINDS[1:], recovery.ACTIONS, recovery.REASONS):
+        self.assertEqual(len(texts.KINDS), supervisor.FOTA + 1)
+        self.assertEqual(len(texts.ACTIONS), recovery.PARK + 1)
+        self.assertEqual(len(texts.REASONS), recovery.NO_ANSWER + 1)
+        for names in (texts.KINDS[1:], texts.ACTIONS, texts.REASONS):
             self.assertEqual(len(set(names)), len(names))
 
     def test_describe(self):
-        gave_up = recovery.REASONS[recovery.GAVE_UP]
-        wait = recovery.REASONS[recovery.WAIT]
+        gave_up = texts.REASONS[recovery.GAVE_UP]
+        wait = texts.REASONS[recovery.WAIT]
         later = recovery.LATER - 5000
         for event, parts, without in (
             (
@@ -1599,17 +1599,17 @@ class EventsTest(Case):
             ),
             (
                 (supervisor.DEFERRED, recovery.SOFT_RESET, 0, recovery.DENIED, recovery.CAP, 7200),
-                ("deferred", "soft reset", "7200 s", recovery.REASONS[recovery.CAP]),
+                ("deferred", "soft reset", "7200 s", texts.REASONS[recovery.CAP]),
                 ("reset 0",),
             ),
             (
                 (supervisor.DEFERRED, recovery.REGISTER, 721, 3, recovery.PAUSED, later),
-                ("deferred", "re-register", recovery.REASONS[recovery.PAUSED]),
+                ("deferred", "re-register", texts.REASONS[recovery.PAUSED]),
                 (" s:", "107"),
             ),
             (
                 (supervisor.DEFERRED, 0, 0, recovery.DETACHED, recovery.DETACHED, later),
-                ("waiting", recovery.REASONS[recovery.DETACHED]),
+                ("waiting", texts.REASONS[recovery.DETACHED]),
                 ("nothing", " s:"),
             ),
             (
@@ -1627,13 +1627,13 @@ class EventsTest(Case):
             ),
             (
                 (supervisor.PARKED, 0, 0, recovery.SIM_LOCK, 0, 0),
-                ("parked", recovery.REASONS[recovery.SIM_LOCK]),
+                ("parked", texts.REASONS[recovery.SIM_LOCK]),
                 ("nothing",),
             ),
             ((supervisor.STORE, 0, 0, 0, 0, 0), ("store",), ("well",)),
             ((supervisor.FOTA, 0, 0, recovery.FOTA, 0, 0), ("firmware update",), ("nothing",)),
         ):
-            text = supervisor.describe(event)
+            text = texts.describe(event)
             self.assertFalse("\n" in text)
             for part in parts:
                 self.assertTrue(part in text, "%s: %s" % (part, text))
@@ -1672,7 +1672,7 @@ class EventsTest(Case):
             self.assertEqual(len(waits), 1, node.name)
             self.about(waits[0][0] + waits[0][1][5] - done_s, -3, 3, node.name)
             for event in events:
-                self.assertTrue(len(supervisor.describe(event)) > 5)
+                self.assertTrue(len(texts.describe(event)) > 5)
 
         both(script)
 
@@ -1750,7 +1750,7 @@ class StatusTest(Case):
             self.assertEqual(
                 (status["action"], status["reason"], status["held_by"]), (0, 0, 0), node.name
             )
-            self.assertTrue(recovery.REASONS[recovery.WELL] in status["text"], status["text"])
+            self.assertTrue(texts.REASONS[recovery.WELL] in status["text"], status["text"])
             self.assertEqual(status["left"], {STEPS[s]: r[4] for s, r in DEFAULT["steps"].items()})
             registered, code, proof_s = status["servers"][721]
             self.assertEqual((registered, code, len(status["servers"])), (True, 3, 1))
@@ -1787,7 +1787,7 @@ class StatusTest(Case):
             status = node.watcher.status()
             self.assertEqual(status["next_s"], None, node.name)
             self.assertEqual(status["reason"], recovery.NO_PINS)
-            self.assertTrue(recovery.REASONS[recovery.NO_PINS] in status["text"])
+            self.assertTrue(texts.REASONS[recovery.NO_PINS] in status["text"])
 
         both(script)
 
@@ -1809,7 +1809,7 @@ class StatusTest(Case):
             self.assertEqual(
                 (status["held_by"], status["next_s"]), (recovery.PAUSED, None), node.name
             )
-            self.assertTrue(recovery.REASONS[recovery.PAUSED] in status["text"], status["text"])
+            self.assertTrue(texts.REASONS[recovery.PAUSED] in status["text"], status["text"])
 
         both(script)
 
@@ -1821,7 +1821,7 @@ class StatusTest(Case):
             status = node.watcher.status()
             self.assertEqual(status["held_by"], recovery.VETO, node.name)
             self.about(status["next_s"], 500, 600, node.name)
-            self.assertTrue(recovery.REASONS[recovery.VETO] in status["text"], status["text"])
+            self.assertTrue(texts.REASONS[recovery.VETO] in status["text"], status["text"])
 
         both(script, veto=lambda action, server, reason: 600)
 
@@ -1835,7 +1835,7 @@ class StatusTest(Case):
             await node.live(100)
             self.assertEqual(len(found), 1)
             self.assertEqual((found[0]["action"], found[0]["server"]), (recovery.REGISTER, 721))
-            self.assertFalse(recovery.REASONS[recovery.WELL] in found[0]["text"], found[0]["text"])
+            self.assertFalse(texts.REASONS[recovery.WELL] in found[0]["text"], found[0]["text"])
 
         both(script)
 

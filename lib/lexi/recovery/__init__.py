@@ -7,7 +7,7 @@ __getattr__ = lazy(
     globals(),
     {
         "Supervisor": "lexi.recovery.supervisor",
-        "describe": "lexi.recovery.supervisor",
+        "describe": "lexi.recovery.texts",
         "DEFAULT": "lexi.recovery.policy",
         "GENTLE": "lexi.recovery.policy",
         "VERIZON": "lexi.recovery.policy",

@@ -39,7 +39,7 @@ from .policy import (
 NEVER = const(-0x20000000)  # a time before all others, and one behind them
 LATER = const(0x3FFFFFFF)
 
-# Actions.
+# Actions; texts.py has their names.
 NONE = const(0)
 POLL = const(1)  # AT+ULWM2MREG?
 DIAGNOSE = const(2)  # read SIM, radio, network, activation, configuration, registration
@@ -54,21 +54,6 @@ POWER_CYCLE = const(10)
 ENABLE_SERVER = const(11)  # AT+ULWM2MCONFIG=: the server's row, with 0 in its last field
 PARK = const(12)  # tell that nothing but the slow rhythm is left, or nothing at all
 
-ACTIONS = (
-    "nothing",
-    "poll",
-    "diagnose",
-    "re-register",
-    "pause",
-    "resume",
-    "radio off",
-    "radio on",
-    "soft reset",
-    "pin reset",
-    "power cycle",
-    "enable server",
-    "park",
-)
 _OF_STEP = (
     NONE,
     REGISTER,
@@ -126,52 +111,6 @@ PAUSED = const(41)
 RESULT = const(42)
 NO_ANSWER = const(43)
 
-REASONS = (
-    "all is well",
-    "the module has just started",
-    "the module is trying by itself",
-    "the module gave up",
-    "its state held too long",
-    "the module has tried too long by itself",
-    "the update is overdue",
-    "the client waits for a bootstrap that does not come",
-    "the state changed in a way that is not possible",
-    "the code is not known",
-    "the time to update does not move",
-    "the connection was closed while a request was pending",
-    "the server never told its time to update",
-    "an update was seen that no status told of",
-    "there is no network",
-    "the network denies registration",
-    "the SIM is missing or fails",
-    "the SIM is locked",
-    "the AT port is dead",
-    "there is no pin to reset it with",
-    "the module is in production mode",
-    "the client's initialization failed",
-    "the client's initialization does not end",
-    "the client has stopped",
-    "the client is disabled",
-    "there is no server to register with",
-    "the module does not know the server",
-    "the server is disabled in the module",
-    "the radio was found off",
-    "the client was found paused",
-    "all steps are used up",
-    "another server is registered",
-    "the application asked for it",
-    "the wait before this try",
-    "a random wait after power-up or an outage",
-    "the spacing between two of them",
-    "the cap on this step is reached",
-    "the cap on radio actions is reached",
-    "a firmware update is running",
-    "a step is half done",
-    "the application's veto",
-    "paused by the application",
-    "the result of the last step is awaited",
-    "the client does not answer polls",
-)
 
 # View.sim
 SIM_UNKNOWN = const(0)

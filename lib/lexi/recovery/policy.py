@@ -180,8 +180,11 @@ GENTLE["bound_s"] = 259200
 def check_policy(policy):
     """Return a sound policy; raise ValueError, naming the row, for any other: see policy_check.py.
 
-    What checks takes 4 kB, so it does not stay.
+    What checks takes 4 kB, so it does not stay; those of this file are sound as they are.
     """
+    for shipped in (DEFAULT, VERIZON, GENTLE):
+        if policy is shipped:
+            return policy
     import sys
 
     from . import policy_check

@@ -17,12 +17,11 @@ from .. import codes
 from ..codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
 from ..codes import NOTIFICATION, REGISTRATION, TIMER
 from . import ladder as rules
-from .ladder import NEVER, NONE, REASONS, Ladder
-from .policy import DEFAULT, STEP_PINS, STEP_REGISTER, STEPS
-from .policy import CAP_S as _CAP_S
+from .ladder import NEVER, NONE, Ladder
+from .policy import DEFAULT, STEP_PINS, STEP_REGISTER
 from .store import Budgets, FileStore, Keeper
 
-# Kinds of events.
+# Kinds of events; texts.py has their names.
 DOING = const(1)
 DEFERRED = const(2)
 REFUSED = const(3)
@@ -34,19 +33,6 @@ PARKED = const(8)
 STORE = const(9)
 FOTA = const(10)
 
-KINDS = (
-    "",
-    "doing",
-    "deferred",
-    "refused by the module",
-    "registered",
-    "registration lost",
-    "observations must be renewed",
-    "degraded",
-    "parked",
-    "store failed",
-    "firmware update",
-)
 
 _ALIVE_TRIES = const(10)  # ubxlib, LEXI-R10: AT unanswered so often is a dead port
 _RADIO_TIMEOUT_MS = const(180000)  # +CFUN=0, =1: not documented
@@ -68,27 +54,6 @@ _WIDE_COMMANDS = (b"AT+ULWM2M=3", b"AT+CFUN=0", b"AT+CFUN=16")
 _REGARDLESS = (rules.FORCED, rules.DETACHED, rules.DENIED, rules.SIM_FAULT)
 _SIM_LOCKS = (11, 12)  # 3GPP TS 27.007, 9.2
 _SIM_FAULTS = (10, 13, 15)
-
-
-def describe(event):
-    """One line for people about an event of Supervisor."""
-    kind, action, server, reason, held_by, in_s = event
-    text = KINDS[kind]
-    if action:
-        text += " " + rules.ACTIONS[action]
-    if server:
-        text += " %d" % server
-    if kind == DEFERRED:
-        if not action:
-            return "waiting: " + REASONS[held_by]
-        if in_s < rules.LATER // 2:
-            text += " for %d s" % in_s
-        text += ": " + REASONS[held_by]
-        if held_by != reason:
-            text += " (%s)" % REASONS[reason]
-    elif reason:
-        text += ": " + REASONS[reason]
-    return text
 
 
 def entropy():
@@ -165,7 +130,7 @@ class Supervisor:
         self.runtime = lexi.runtime
         self._signal = self.runtime.signal()
         self._sleep_ms = self.runtime.sleep_ms
-        self._policy = policy
+        self.policy = policy
         self._wanted = servers
         self._pin = pin
         self._pin_reset = pin_reset
@@ -204,13 +169,13 @@ class Supervisor:
         self._fota_saved_s = NEVER
         self._fota_asked = False  # for its URCs, since the last restart
         self._notified_s = self._notified_at_s = NEVER  # first and last notification of a series
-        self._held = rules.WELL  # by what the application holds back the next action
-        self._doing = None
+        self.held = rules.WELL  # by what the application holds back the next action
+        self.doing = None
         self._voided = False  # the step under way was held back right before its command
         self._dead_s = NEVER
         self._veto_until_s = NEVER
         self._told = (NONE, 0, 0, 0)
-        self._told_at_s = 0
+        self.told_at_s = 0
         self._todo = None
         self._events = []
         self.turn_s = None  # when the next step() is due, or this one over; None: it does not run
@@ -253,7 +218,7 @@ class Supervisor:
         """Call fn(event) for every event: (kind, action, server, reason, held_by, in_s).
 
         kind: DOING, DEFERRED, ... of this file. action, reason, held_by: of ladder.py; in_s:
-        seconds until a deferred action. describe(event) puts it in words.
+        seconds until a deferred action. texts.describe(event) puts it in words.
         """
         check_plain("fn", fn)
         self._events.append(fn)
@@ -269,33 +234,9 @@ class Supervisor:
         seconds until then, None without a time. left: steps of each kind that their caps still
         allow. servers: by short ID, (registered, code, seconds since the last proof or None).
         """
-        ladder = self.ladder
-        now_s = self._now_s()
-        action = ladder.action or ladder.pending
-        held_by = self._held or ladder.held_by
-        next_s = self._told_at_s - now_s
-        event = self._doing or (DEFERRED, action, ladder.server, ladder.reason, held_by, next_s)
-        steps = self._policy["steps"]
-        return {
-            "text": describe(event),
-            "action": action,
-            "server": ladder.server,
-            "reason": ladder.reason,
-            "held_by": held_by,
-            "next_s": max(0, next_s) if next_s < rules.LATER // 2 else None,
-            "left": {
-                STEPS[step]: self.budgets.left(step, now_s, row[_CAP_S])
-                for step, row in steps.items()
-            },
-            "servers": {
-                track.id: (
-                    track.registered,
-                    track.code,
-                    None if track.proof_s == NEVER else now_s - track.proof_s,
-                )
-                for track in ladder.tracks
-            },
-        }
+        from .texts import status
+
+        return status(self)
 
     # The loop
 
@@ -337,9 +278,9 @@ class Supervisor:
         self._tell_verdicts()
         at_s = ladder.not_before_s
         held_by = ladder.held_by
-        self._held = rules.WELL
+        self.held = rules.WELL
         if action != NONE:
-            self._held = held_by = self._held_by(action, now_s)
+            self.held = held_by = self._held_by(action, now_s)
             if not held_by:
                 self._todo = self._act
                 return 0
@@ -374,7 +315,7 @@ class Supervisor:
         """
         if self._channel.closed:
             raise PortTaken("step: a newer Channel has the stream")
-        self.turn_s = self._now_s() + _LONGEST_S
+        self.turn_s = self.now_s() + _LONGEST_S
         if self.due_s() == 0:
             try:
                 if self._todo:
@@ -384,7 +325,7 @@ class Supervisor:
                 self._suspect = True
             except PortError as e:
                 self._failed(e)
-            now_s = self._now_s()
+            now_s = self.now_s()
             if self.keeper.due_s(now_s) == 0:
                 await self._save()
         wait_s = max(1, self.due_s())
@@ -421,22 +362,22 @@ class Supervisor:
         if self.budgets.dirty and not await self._save():
             ladder.undo()
             return  # what is booked is not safe: the budgets are spent now
-        self._doing = (DOING, action, server, reason, 0, 0)
+        self.doing = (DOING, action, server, reason, 0, 0)
         self._voided = False
         self._tell(DOING, action, server, reason)
         try:
             await self._carry_out(action, server)
-            ladder.done(self._now_s())
+            ladder.done(self.now_s())
         except AtTimeout:
             raise
         except PortError as e:
             self._failed(e)
             self._tell(REFUSED, action, server, reason)
-            ladder.failed(self._now_s())
+            ladder.failed(self.now_s())
             if self._voided:
                 ladder.undo()
         finally:
-            self._doing = None
+            self.doing = None
 
     async def _save(self):
         # Write the budgets; whether a step may go ahead. Input is lost while flash is written.
@@ -445,7 +386,7 @@ class Supervisor:
         return self._save_now()
 
     def _save_now(self):
-        return self.keeper.save(self._now_s())
+        return self.keeper.save(self.now_s())
 
     def _still_right(self, line):
         # It may have waited for the port while the world went on. Questions are harmless.
@@ -454,8 +395,8 @@ class Supervisor:
         why = None
         if self._frozen(self._clock.s):
             why = "a firmware update is running"
-        elif self._doing is not None:
-            _, action, server, reason, _, _ = self._doing
+        elif self.doing is not None:
+            _, action, server, reason, _, _ = self.doing
             if action == rules.REGISTER:
                 if reason == rules.GAVE_UP and self.registered(server):
                     why = "it is registered"
@@ -505,7 +446,7 @@ class Supervisor:
     async def _cfun(self, fun):
         await self._channel.command("AT+CFUN=", args=(fun,), timeout_ms=_RADIO_TIMEOUT_MS)
 
-    def _now_s(self):
+    def now_s(self):
         self._clock.ms()
         return self._clock.s
 
@@ -524,7 +465,7 @@ class Supervisor:
                 self._answered()
             gap_s = max(2 * self._start_gap_s, _START_RETRY_S)
             self._start_gap_s = min(gap_s, _START_RETRY_MAX_S)
-            self._start_at_s = self._now_s() + self._start_gap_s
+            self._start_at_s = self.now_s() + self._start_gap_s
 
     async def _alive(self):
         # Whether AT is answered at all, after something was not.
@@ -543,11 +484,11 @@ class Supervisor:
     def _answered(self):
         self.view.reachable = True
         self._suspect = False
-        self._start_at_s = min(self._start_at_s, self._now_s())
+        self._start_at_s = min(self._start_at_s, self.now_s())
 
     def _silent(self):
         # A dead port, unless the module is busy with a firmware update or has just restarted.
-        now_s = self._now_s()
+        now_s = self.now_s()
         if not self.runtime.reading:  # nobody listens: that proves nothing
             self._suspect_at_s = now_s + _ERROR_S
         if self._frozen(now_s) or now_s < self._suspect_at_s:
@@ -635,7 +576,7 @@ class Supervisor:
                 await self._ask(self._look_at_imei())
         finally:
             if restarts == self._registry.restarts:
-                view.diagnosed_s = self._now_s()
+                view.diagnosed_s = self.now_s()
 
     async def _ask(self, coro):
         # A refusal leaves things as they were known; silence ends the diagnosis.
@@ -722,7 +663,7 @@ class Supervisor:
             wanted = [s for s in known if s not in off or self.ladder.track(s) is not None]
         if wanted != [track.id for track in self.ladder.tracks]:
             self.ladder.watch(wanted)
-            self._compare(self._now_s())
+            self._compare(self.now_s())
         view.missing = tuple(s for s in wanted if s not in known and s not in ids)
         if self._registry.dropped:  # more servers than it has room for
             listed = self._registry.servers()
@@ -805,13 +746,13 @@ class Supervisor:
             self._fota_sign(line)
 
     def _frozen(self, now_s):
-        return now_s < self.budgets.fota_s + self._policy["fota_s"]
+        return now_s < self.budgets.fota_s + self.policy["fota_s"]
 
     def _fota_notified(self):
         # A server may observe the state of the update for ever: notifications alone freeze for
         # a time, not again and again.
         now_s = self._clock.s
-        limit_s = self._policy["fota_s"]
+        limit_s = self.policy["fota_s"]
         if now_s - self._notified_at_s > limit_s:
             self._notified_s = now_s
         self._notified_at_s = now_s
@@ -850,11 +791,11 @@ class Supervisor:
             and told[1] == ladder.server
             and told[2] == ladder.reason
             and told[3] == held_by
-            and (abs(at_s - self._told_at_s) < _START_RETRY_S or action == NONE)
+            and (abs(at_s - self.told_at_s) < _START_RETRY_S or action == NONE)
         ):
             return
         self._told = (action, ladder.server, ladder.reason, held_by)
-        self._told_at_s = at_s
+        self.told_at_s = at_s
         if held_by != rules.WELL:
             self._tell(DEFERRED, action, ladder.server, ladder.reason, held_by, at_s - now_s)
 

@@ -1,0 +1,138 @@
+# What the supervisor does and why, in words for people.
+
+from micropython import const
+
+from .ladder import LATER, NEVER
+from .policy import CAP_S, STEPS
+
+_DEFERRED = const(2)  # as in supervisor.py
+
+# Kinds of events.
+KINDS = (
+    "",
+    "doing",
+    "deferred",
+    "refused by the module",
+    "registered",
+    "registration lost",
+    "observations must be renewed",
+    "degraded",
+    "parked",
+    "store failed",
+    "firmware update",
+)
+
+ACTIONS = (
+    "nothing",
+    "poll",
+    "diagnose",
+    "re-register",
+    "pause",
+    "resume",
+    "radio off",
+    "radio on",
+    "soft reset",
+    "pin reset",
+    "power cycle",
+    "enable server",
+    "park",
+)
+
+REASONS = (
+    "all is well",
+    "the module has just started",
+    "the module is trying by itself",
+    "the module gave up",
+    "its state held too long",
+    "the module has tried too long by itself",
+    "the update is overdue",
+    "the client waits for a bootstrap that does not come",
+    "the state changed in a way that is not possible",
+    "the code is not known",
+    "the time to update does not move",
+    "the connection was closed while a request was pending",
+    "the server never told its time to update",
+    "an update was seen that no status told of",
+    "there is no network",
+    "the network denies registration",
+    "the SIM is missing or fails",
+    "the SIM is locked",
+    "the AT port is dead",
+    "there is no pin to reset it with",
+    "the module is in production mode",
+    "the client's initialization failed",
+    "the client's initialization does not end",
+    "the client has stopped",
+    "the client is disabled",
+    "there is no server to register with",
+    "the module does not know the server",
+    "the server is disabled in the module",
+    "the radio was found off",
+    "the client was found paused",
+    "all steps are used up",
+    "another server is registered",
+    "the application asked for it",
+    "the wait before this try",
+    "a random wait after power-up or an outage",
+    "the spacing between two of them",
+    "the cap on this step is reached",
+    "the cap on radio actions is reached",
+    "a firmware update is running",
+    "a step is half done",
+    "the application's veto",
+    "paused by the application",
+    "the result of the last step is awaited",
+    "the client does not answer polls",
+)
+
+
+def describe(event):
+    """One line for people about an event of Supervisor."""
+    kind, action, server, reason, held_by, in_s = event
+    text = KINDS[kind]
+    if action:
+        text += " " + ACTIONS[action]
+    if server:
+        text += " %d" % server
+    if kind == _DEFERRED:
+        if not action:
+            return "waiting: " + REASONS[held_by]
+        if in_s < LATER // 2:
+            text += " for %d s" % in_s
+        text += ": " + REASONS[held_by]
+        if held_by != reason:
+            text += " (%s)" % REASONS[reason]
+    elif reason:
+        text += ": " + REASONS[reason]
+    return text
+
+
+def status(supervisor):
+    """See Supervisor.status()."""
+    ladder = supervisor.ladder
+    now_s = supervisor.now_s()
+    action = ladder.action or ladder.pending
+    held_by = supervisor.held or ladder.held_by
+    next_s = supervisor.told_at_s - now_s
+    event = supervisor.doing or (_DEFERRED, action, ladder.server, ladder.reason, held_by, next_s)
+    steps = supervisor.policy["steps"]
+    return {
+        "text": describe(event),
+        "action": action,
+        "server": ladder.server,
+        "reason": ladder.reason,
+        "held_by": held_by,
+        "next_s": max(0, next_s) if next_s < LATER // 2 else None,
+        "left": {
+            STEPS[step]: supervisor.budgets.left(step, now_s, row[CAP_S])
+            for step, row in steps.items()
+        },
+        "servers": {
+            track.id: (
+                track.registered,
+                track.code,
+                None if track.proof_s == NEVER else now_s - track.proof_s,
+            )
+            for track in ladder.tracks
+        },
+    }
