@@ -107,10 +107,10 @@ class Text:
         return bytes(self.buf[1 : self.used + 1])
 
 
-class Watch:
+class Watch(Text):
     # A URI that watch_uri() named, and who is to be told of its notifications.
-    def __init__(self, uri, fn, following):
-        self.uri = uri
+    def __init__(self, room, fn, following):
+        Text.__init__(self, room)
         self.fn = fn
         self.next = following
 
@@ -152,10 +152,10 @@ class Cell:
         self.received = _NONE
 
 
-class Notified:
+class Notified(Text):
     # One URI and the notifications of it.
-    def __init__(self, uri_size, index):
-        self.uri = Text(uri_size)
+    def __init__(self, room, index):
+        Text.__init__(self, room)
         self.index = index
         self.next = None
         self.server = 0

@@ -15,7 +15,7 @@ from atport.line import BIG, INT, TEXT
 from . import codes
 from .codes import BOOTSTRAP, CLIENT, CONNECTION, INIT, NO_CODE, NOTIFICATION, REGISTRATION, TIMER
 from .codes import STATUS as _STATUS
-from .known import Cell, Notified, Server, Text, Watch
+from .known import Cell, Notified, Server, Watch
 
 _NONE = const(-1)
 _WAIT_MS = const(3600000)  # a wait without a deadline of its own is taken up again every hour
@@ -93,7 +93,7 @@ class Registry:
         """(server, URI, count, time of the last) of a notified URI, by its index."""
         check("index", index, 0, self._uri_count - 1)
         item = self._uris[index]
-        return item.server, item.uri.text().decode(), item.count, item.at_s
+        return item.server, item.text().decode(), item.count, item.at_s
 
     def uris(self):
         """All notified URIs, as uri() gives them."""
@@ -109,7 +109,7 @@ class Registry:
             uri = uri[:-1]
         text = uri.encode()
         for item in self._uris[: self._uri_count]:
-            if item.server == server and item.uri.is_at(text, 0, len(text)):
+            if item.server == server and item.is_at(text, 0, len(text)):
                 return item.count, self._clock.s - item.at_s
         return 0, None
 
@@ -178,22 +178,24 @@ class Registry:
     def watch_uri(self, uri, fn):
         """Call fn() for every notification of one URI, also when the table of URIs is full."""
         text = uri.encode()
-        watch = Watch(Text(len(text) + 1), fn, self._watches)  # so that no longer one is cut to it
-        watch.uri.take(text, 0, len(text))
+        watch = Watch(
+            len(text) + 1, fn, self._watches
+        )  # with room, so that no longer one is cut to it
+        watch.take(text, 0, len(text))
         self._watches = watch
         for item in self._uris[: self._uri_count]:
-            item.watched = self._is_watched(item.uri.buf, 1, 1 + item.uri.used)
+            item.watched = self._is_watched(item.buf, 1, 1 + item.used)
 
     def _is_watched(self, buf, start, stop):
         watch = self._watches
-        while watch is not None and not watch.uri.is_at(buf, start, stop):
+        while watch is not None and not watch.is_at(buf, start, stop):
             watch = watch.next
         return watch is not None
 
     def _tell_watches(self, buf, start, stop):
         watch = self._watches
         while watch is not None:
-            if watch.uri.is_at(buf, start, stop):
+            if watch.is_at(buf, start, stop):
                 watch.fn()
             watch = watch.next
 
@@ -205,7 +207,7 @@ class Registry:
         for cell in self._cells[: self._cell_count]:
             cell.settle()
         for item in self._uris[: self._uri_count]:
-            item.uri.settle()
+            item.settle()
 
     # Updates
 
@@ -283,7 +285,7 @@ class Registry:
         # Event 3, the URI in its quotes at `at`.
         item = self._first_uri
         while item is not None:
-            if item.server == server and item.uri.ends(line, at):
+            if item.server == server and item.ends(line, at):
                 return self._count_uri(item)
             item = item.next
         return self._read(line)
@@ -292,7 +294,7 @@ class Registry:
         item.count += 1
         item.at_s = self._clock.s
         if item.watched:
-            self._tell_watches(item.uri.buf, 1, 1 + item.uri.used)
+            self._tell_watches(item.buf, 1, 1 + item.used)
         return self._tell and self._tell(NOTIFICATION, item.server, item.index)
 
     def _created(self, line, cell, at):
@@ -393,9 +395,7 @@ class Registry:
         if stop - start > 1 and buf[stop - 1] == 47:  # "/5/0/3/" is "/5/0/3"
             stop -= 1
         item = self._first_uri
-        while item is not None and not (
-            item.server == server and item.uri.is_at(buf, start, stop)
-        ):
+        while item is not None and not (item.server == server and item.is_at(buf, start, stop)):
             item = item.next
         if item is None:
             item = self._add_uri(server, buf, start, stop)
@@ -414,7 +414,7 @@ class Registry:
         else:
             self._first_uri = item
         self._uri_count += 1
-        if not item.uri.take(buf, start, stop):
+        if not item.take(buf, start, stop):
             self.wake()
         return item
 
