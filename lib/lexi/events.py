@@ -1,4 +1,4 @@
-# Events of the registry one after the other, for `async for`.
+# Events one after the other, for `async for`: those of a registry or of a supervisor.
 
 from array import array
 from micropython import const
@@ -9,37 +9,50 @@ _WAIT_MS = const(3600000)  # a wait without a deadline of its own is taken up ag
 
 
 class Events:
-    """Events as they come, for `async for event, server, value in Events(registry, runtime)`.
+    """`async for event, server, value in Events(registry, runtime)`: events as they come.
 
-    Holds `size` events; when full, the oldest is dropped and counted in `dropped`.
+    source: has subscribe(fn) and unsubscribe(fn). Holds `size` events; when full, the oldest is
+    dropped and counted in `dropped`. `width` ints each: 3 are told as arguments, more as a tuple.
     """
 
-    def __init__(self, registry, runtime, size=16):
+    def __init__(self, source, runtime, size=16, width=3):
         check("size", size, 1, 1000)
-        self._registry = registry
-        self._items = array("i", bytes(12 * size))
+        self._source = source
+        self._items = array("i", bytes(4 * width * size))
         self._size = size
+        self._width = width
         self._first = 0
         self._count = 0
         self._ready = runtime.signal()
+        self._fn = self._put if width == 3 else self._put_tuple
         self.dropped = 0
-        registry.subscribe(self._put)
+        source.subscribe(self._fn)
 
     def close(self):
         """Stop listening."""
-        self._registry.unsubscribe(self._put)
+        self._source.unsubscribe(self._fn)
 
-    def _put(self, event, server, value):
+    def _place(self):
+        # Where the next one is put.
         if self._count == self._size:
             self._first = (self._first + 1) % self._size
             self._count -= 1
             self.dropped += 1
-        at = (self._first + self._count) % self._size * 3
+        self._count += 1
+        self._ready.set()
+        return (self._first + self._count - 1) % self._size * self._width
+
+    def _put(self, event, server, value):
+        at = self._place()
         self._items[at] = event
         self._items[at + 1] = server
         self._items[at + 2] = value
-        self._count += 1
-        self._ready.set()
+
+    def _put_tuple(self, event):
+        at = self._place()
+        for value in event:
+            self._items[at] = value
+            at += 1
 
     def __aiter__(self):
         return self
@@ -47,7 +60,7 @@ class Events:
     async def __anext__(self):
         while not self._count:
             await self._ready.wait_ms(_WAIT_MS)
-        at = self._first * 3
+        at = self._first * self._width
         self._first = (self._first + 1) % self._size
         self._count -= 1
-        return self._items[at], self._items[at + 1], self._items[at + 2]
+        return tuple(self._items[at : at + self._width])

@@ -7,7 +7,6 @@
 #
 # All times are seconds of one monotonic clock. Nothing here allocates while all is well.
 
-import gc
 from array import array
 from micropython import const
 
@@ -1174,6 +1173,3 @@ class Ladder:
 
 def _due_s(track):
     return track.judged_s + track.wait_s
-
-
-gc.collect()  # what compiling left behind is in the way of the next file

@@ -9,7 +9,6 @@
 # half of the uptime counts even if the MCU restarts often and no clock survives. That bounds the
 # writes of a day, see writes_per_day().
 
-import gc
 import os
 import struct
 import time
@@ -463,6 +462,3 @@ class Keeper:
         if not self._budgets.dirty and not self._budgets.open(now_s):
             return None
         return max(0, self._tried_s + self._gap_s - now_s)
-
-
-gc.collect()  # what compiling left behind is in the way of the next file

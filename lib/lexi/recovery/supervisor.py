@@ -16,6 +16,7 @@ from atport.text import quoted
 from .. import codes
 from ..codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
 from ..codes import NOTIFICATION, REGISTRATION, TIMER
+from ..events import Events
 from . import ladder as rules
 from .ladder import NEVER, NONE, Ladder
 from .policy import DEFAULT, STEP_PINS, STEP_REGISTER
@@ -223,9 +224,13 @@ class Supervisor:
         check_plain("fn", fn)
         self._events.append(fn)
 
+    def unsubscribe(self, fn):
+        """End a subscription."""
+        self._events.remove(fn)
+
     def events(self, size=32):
-        """`async for event in supervisor.events()`; when full, the oldest is dropped."""
-        return Events(self, size)
+        """`async for event in supervisor.events()`, until close(); when full, the oldest is dropped."""
+        return Events(self, self.runtime, size, 6)
 
     def status(self):
         """What it is doing and why, as a dict.
@@ -801,39 +806,12 @@ class Supervisor:
 
     def _tell(self, kind, action, server, reason, held_by=0, in_s=0):
         event = (kind, action, server, reason, held_by, in_s)
-        for fn in self._events:
+        for fn in list(self._events):
             try:
                 self._channel.refuse(fn(event))
             except Exception as e:  # counted: a subscriber must not stop the recovery
                 self._failed(e)
                 self._channel.report(e)
-
-
-class Events:
-    """Events of a Supervisor as they come. `dropped` counts those for which there was no room."""
-
-    def __init__(self, supervisor, size):
-        check("size", size, 1, 1000)
-        self._items = []
-        self._size = size
-        self._ready = supervisor.runtime.signal()
-        self.dropped = 0
-        supervisor.subscribe(self._put)
-
-    def _put(self, event):
-        if len(self._items) == self._size:
-            self._items.pop(0)
-            self.dropped += 1
-        self._items.append(event)
-        self._ready.set()
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        while not self._items:
-            await self._ready.wait_ms(_MAX_WAIT_S * 1000)
-        return self._items.pop(0)
 
 
 def _is_answer(line):
