@@ -12,6 +12,7 @@ from statistics import mean
 import budgets
 import runners
 import unixport
+from boardfiles import FilesError
 from budgets import EVENTS, KINDS
 from pico import BoardError, compile_files, library_files
 from pico.images import read_bootrom, read_firmware
@@ -288,7 +289,7 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except (BoardError, unixport.UnixPortError) as error:
+    except (BoardError, FilesError, unixport.UnixPortError) as error:
         sys.exit(f"bench: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
