@@ -20,5 +20,6 @@ package(
         "known.py",
         "monitor.py",
         "registry.py",
+        "sockets.py",
     ),
 )
