@@ -5,6 +5,8 @@ from .lazy import lazy
 
 __getattr__ = lazy(
     globals(),
+    " aio blocking channel clock cme errors exchange handlers line owner raw receiver ring scan "
+    "settle stream text ",
     {
         "Channel": "atport.channel",
         "AtError": "atport.errors",

@@ -5,8 +5,7 @@ import select
 import time
 from micropython import const
 
-from .errors import PortError, check
-from .handlers import check_plain
+from .errors import PortError, check, check_plain, refuse
 from .stream import check_stream
 
 _SPURIOUS_MS = const(10)  # pause after a wake-up that brought nothing, so as not to spin
@@ -80,7 +79,8 @@ class Runtime:
         if idle is not None:
             check_plain("idle", idle)
         # Half of it for the wait, as what came is served behind it.
-        self._longest_ms = check("idle_s", idle_s, 1, 3600) * 500 if idle else _LONGEST_MS
+        half_ms = check("idle_s", idle_s, 1, 3600) * 500
+        self._longest_ms = half_ms if idle else _LONGEST_MS
         self._idle = idle
 
     def run(self, channel, coro):
@@ -95,8 +95,13 @@ class Runtime:
 
     def wait(self, channel, ms):
         """poll(), after idle() and no longer than that may wait; return the milliseconds left."""
-        if self._idle:
-            self._idle()
+        idle = self._idle
+        if idle:
+            self._idle = None  # it may call this itself
+            try:
+                refuse(idle())
+            finally:
+                self._idle = idle
         self.poll(channel, min(ms, self._longest_ms))
         return max(0, ms - self._longest_ms)
 

@@ -4,14 +4,13 @@
 # calls pump() whenever the stream is readable; this file knows no scheduler. Nothing else writes
 # to the stream. An answer that comes after its command gave up goes nowhere.
 
-import gc
 import time
 from micropython import const
 
 from .errors import AtError, AtTimeout, CmeError, ModuleRebooted, PortError, PortTaken
-from .errors import check, need
+from .errors import check, check_plain, need, refuse
 from .exchange import CME, FINALS, OK, Exchange
-from .owner import own
+from .owner import disown, own
 from .settle import Settler
 from .stream import check_stream
 from .text import command_line, readable
@@ -42,6 +41,7 @@ class Channel(Settler):
         rxbuf - 1 elsewhere.
     flow: RTS and CTS are wired and used: the module waits while the MCU does not read, so that
         nothing is lost when flash is written.
+    claim: take the stream at once from an earlier Channel on it, or later by claim().
 
     unanswered: AT in sync() since the last answer. More counters: see Receiver.
     Raises ValueError for a stream or for sizes that cannot work.
@@ -58,6 +58,7 @@ class Channel(Settler):
         rxbuf=None,
         loss_mark=None,
         flow=False,
+        claim=True,
     ):
         check_stream(stream)
         super().__init__(
@@ -78,7 +79,17 @@ class Channel(Settler):
         self._sleep_ms = runtime.sleep_ms
         self._lock = runtime.lock()
         self._rebooted = False  # a restart was noticed while the command waited
-        own(stream, self)
+        if claim:
+            self.claim()
+
+    def claim(self):
+        """Own the stream from now on: an earlier Channel on it is closed."""
+        self.check_owner()
+        own(self.stream, self)
+
+    def release(self):
+        """Be the owner no more, and kept by nobody. Whoever goes on calls claim() before."""
+        disown(self)
 
     # Commands
 
@@ -119,13 +130,13 @@ class Channel(Settler):
         does not answer, PortError when the answer cannot be taken, PortTaken when a newer Channel
         has the stream.
         """
-        if self._busy:
-            raise PortError("%s: handlers must not send" % text)
+        self.check_free(text, "send")
         line = command_line(text, args)
         need(prefix is None or isinstance(prefix, str), "prefix", prefix, "str or None")
         check("timeout_ms", timeout_ms, 1, _MAX_TIMEOUT_MS)
         for name, fn in (("accept", accept), ("on_info", on_info)):
-            need(fn is None or callable(fn), name, fn, "a function or None")
+            if fn is not None:
+                check_plain(name, fn)
         need(prompt in (None, "@", ">"), "prompt", prompt, '"@", ">" or None')
         need(isinstance(payload, _BYTES), "payload", payload, "bytes")
         need(into is None or _is_writable(into), "into", into, "a bytearray or None")
@@ -175,10 +186,10 @@ class Channel(Settler):
         any() shows nothing of it. So it counts as a doubt, unless `flow`. Applications that write
         files call it too.
         """
-        if self._busy:
-            raise PortError("write_flash: handlers must not wait")
-        self._check_owner()
+        need(callable(write), "write", write, "a function")
+        self.check_free("write_flash", "wait")
         async with self._lock:
+            self.check_owner()
             try:
                 return write()
             finally:
@@ -189,10 +200,14 @@ class Channel(Settler):
         # One command line out, one final result code in.
         line = exchange.text
         await self._quiet(line)
-        if self.guard:
-            self.guard(line)
-        if self.on_send:
-            self.refuse(self.on_send(line))
+        self._busy = True  # so that a hook that sends is told
+        try:
+            if self.guard:
+                self.guard(line)
+            if self.on_send:
+                refuse(self.on_send(line))
+        finally:
+            self._busy = False
         self._rebooted = False
         self.prompt_seen = False
         self._changed.clear()
@@ -246,7 +261,7 @@ class Channel(Settler):
             return ModuleRebooted("%s: the module restarted" % line.decode())
         if not self._runtime.reading:
             why = "nobody reads the stream"
-        elif self.lines:
+        elif self.lines > self.undecodable:
             why = "no final result code in time"
         elif self.received:
             why = "nothing readable ever came: look at the baud rate, 115200 on a LEXI-R10"
@@ -254,9 +269,16 @@ class Channel(Settler):
             why = "nothing ever came: look at power, PWR_ON, and TX and RX"
         return AtTimeout("%s: %s" % (line.decode(), why))
 
-    def _check_owner(self):
+    def check_owner(self):
+        """Raise PortTaken when a newer Channel has the stream."""
         if self.closed:
             raise PortTaken("a newer Channel has the stream")
+
+    def check_free(self, what, do):
+        """Raise PortError within a handler or hook, which must not send or wait; PortTaken too."""
+        if self._busy:
+            raise PortError("%s: handlers must not %s" % (what, do))
+        self.check_owner()
 
     async def _quiet(self, line):
         # Nothing is sent until the module was silent for the gap it needs.
@@ -274,7 +296,7 @@ class Channel(Settler):
     async def _write(self, data):
         self._unsent = bytes(data)
         while self._unsent:
-            self._check_owner()
+            self.check_owner()
             try:
                 n = self.stream.write(self._unsent)
             except OSError:
@@ -316,6 +338,3 @@ def _is_writable(into):
         return isinstance(into, _BYTES[1:])
     except TypeError:
         return False
-
-
-gc.collect()  # what compiling left behind is in the way of the next file

@@ -14,6 +14,23 @@ def need(ok, name, value, expected):
         raise ValueError("%s: %r, expected %s" % (name, value, expected))
 
 
+_ASYNC = type(lambda: (yield))  # of functions that are coroutines or generators
+_COROUTINE = type((lambda: (yield))())  # noqa: PLC3002 - of what they return
+
+
+def check_plain(name, fn):
+    """Raise ValueError, naming the parameter, unless `fn` may be called where nothing may wait."""
+    need(callable(fn) and type(fn) is not _ASYNC, name, fn, "a plain function, not a coroutine")
+
+
+def refuse(result):
+    """Raise PortError if a function returned a coroutine: it was async, and nothing told so."""
+    if isinstance(result, _COROUTINE):
+        result.close()
+        raise PortError("handler must not be async")
+    return result
+
+
 class PortError(Exception):
     """Base of everything that a command can raise once it was sent."""
 
@@ -52,13 +69,17 @@ class CmeError(AtError):
     }
 
     def __init__(self, command, text):
-        super(AtError, self).__init__("%s: +CME ERROR: %s" % (command, text))
-        self.command = command
-        self._told = text
-        self.code = int(text) if text.isdigit() else None
-        for code, known in self.TEXTS.items():
+        code = int(text) if text.isdigit() else None
+        said = text
+        if code in self.TEXTS:
+            said = "%s (%s)" % (text, self.TEXTS[code])
+        for number, known in self.TEXTS.items():
             if text.lower() == known.lower():
-                self.code = code
+                code = number
+        super(AtError, self).__init__("%s: +CME ERROR: %s" % (command, said))
+        self.command = command
+        self.code = code
+        self._told = text
 
     @property
     def text(self):
@@ -71,8 +92,9 @@ class CmeError(AtError):
         return TEXTS.get(self.code, self._told)
 
     def __str__(self):
-        told = "" if self.text == self._told else " (%s)" % self.text
-        return self.args[0] + told
+        if self.code in self.TEXTS or self.text == self._told:
+            return self.args[0]
+        return "%s (%s)" % (self.args[0], self.text)
 
 
 class AtTimeout(PortError):

@@ -4,7 +4,7 @@
 
 from micropython import const
 
-from .errors import PortError
+from .errors import PortError, refuse
 
 _MAX_INFO = const(32)  # lines of information text kept for one command
 
@@ -96,11 +96,11 @@ class Exchange:
         if not self.prefix and line.startswith(b"+"):
             return False  # a URC that nobody registered
         try:
-            if self._accept and not self._accept(line):
+            if self._accept and not refuse(self._accept(line)):
                 return False
             self.unproven = False
             if self._on_info:
-                self._on_info(line)
+                refuse(self._on_info(line))
             elif len(self.info) < _MAX_INFO:
                 self.info.append(line.line()[len(self.prefix) :].lstrip())
             else:

@@ -1,15 +1,8 @@
 # Who wants which line: handlers by the name at its start, several for one name if need be.
 
-from .errors import PortError, need
+from .errors import check_plain, need, refuse
 
 _BUFFERS = (bytearray, memoryview)
-_ASYNC = type(lambda: (yield))  # of functions that are coroutines or generators
-_COROUTINE = type((lambda: (yield))())  # noqa: PLC3002 - of what they return
-
-
-def check_plain(name, fn):
-    """Raise ValueError, naming the parameter, unless `fn` may be called where nothing may wait."""
-    need(callable(fn) and type(fn) is not _ASYNC, name, fn, "a plain function, not a coroutine")
 
 
 class Handlers:
@@ -57,7 +50,8 @@ class Handlers:
             if not name.handler.remove(handler):
                 name.handler = None
         else:
-            need(name.handler == handler, "handler", handler, "one that is registered")
+            known = handler is not None and name.handler == handler
+            need(known, "handler", handler, "one that is registered")
             name.handler = None
         if name.reads:
             self._list_readers(name)
@@ -106,12 +100,6 @@ class Handlers:
             need(False, "prefix", prefix, "one that is no final result code")
         return name
 
-    def refuse(self, result):
-        """Raise PortError if a handler returned a coroutine: it was async, and nothing told so."""
-        if isinstance(result, _COROUTINE):
-            result.close()
-            raise PortError("handler must not be async")
-
 
 class _Several:
     """Several handlers of one prefix, as one: each is called, whatever the others raise."""
@@ -134,6 +122,6 @@ class _Several:
         for handler, reads in self._handlers:
             try:
                 if reads or line.fields() or not line.bad:
-                    self._receiver.refuse(handler(line))
+                    refuse(handler(line))
             except Exception as e:
                 self._receiver.report(e)

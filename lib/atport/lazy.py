@@ -1,20 +1,20 @@
 # Packages whose names are loaded when they are first used, as those of MicroPython's asyncio are.
 
 
-def lazy(package, names):
+def lazy(package, files, names):
     """Return a __getattr__ for the __init__ of `package`, a module's dict.
 
-    names: {public name: the file it comes from}; other names are files of the package.
-    Raises ImportError for a name that is neither.
+    files: those of the package, as one text with a blank before and behind each. names: {public
+    name: the module it comes from}.
     """
 
     def load(name):
-        if name[0] == "_":
-            raise AttributeError(name)
-        path = names.get(name) or package["__name__"] + "." + name
-        value = __import__(path, None, None, (name,))
         if name in names:
-            value = getattr(value, name)
+            value = getattr(__import__(names[name], None, None, (name,)), name)
+        elif " %s " % name in files:
+            value = __import__(package["__name__"] + "." + name, None, None, (name,))
+        else:
+            raise AttributeError(name)
         package[name] = value
         return value
 

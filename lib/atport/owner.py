@@ -12,12 +12,22 @@ def own(stream, channel):
     key = _key(stream)
     for pair in _owners:
         if pair[0] == key:
+            if pair[1] is channel:
+                return
             _owners.remove(pair)
             pair[1].close()
             break
     if len(_owners) == _MOST:
         _owners.pop(0)
     _owners.append((key, channel))
+
+
+def disown(channel):
+    """Forget an owner."""
+    for pair in _owners:
+        if pair[1] is channel:
+            _owners.remove(pair)
+            break
 
 
 def _key(stream):

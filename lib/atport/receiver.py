@@ -12,7 +12,7 @@ import time
 from micropython import const
 
 from .clock import Clock
-from .errors import PortError, PortTaken
+from .errors import PortError, PortTaken, refuse
 from .exchange import FINALS
 from .handlers import Handlers
 from .ring import Ring
@@ -37,10 +37,11 @@ class Receiver(Handlers):
         super().__init__(Scanner(self.ring, line_size))
         for i, text in enumerate(FINALS):
             self.line.add(text, i + 1)
-        # Hooks of the application, plain functions. The library sets none of them.
+        # Hooks of the application, plain functions; the library sets none of these three.
         self.on_unknown = None  # called with the line that no handler and no command wanted
         self.on_gap = None  # called while there is a gap, after every batch of input
         self.on_error = None  # called with what a handler raised, which else is printed
+        # And of the library.
         self.watch_gap = None  # as on_gap: the monitor's
         self.on_close = None  # called when a newer Channel takes the stream: the facade's
         self.received = 0
@@ -82,14 +83,16 @@ class Receiver(Handlers):
         self.lost += 1
         self.gap = True
         if not self._busy:  # else pump() calls them
+            self._busy = True
             self._tell_gap()
+            self._busy = False
 
     def _tell_gap(self):
         try:
             if self.watch_gap:
                 self.watch_gap()
             if self.on_gap:
-                self.refuse(self.on_gap())
+                refuse(self.on_gap())
         except Exception as e:  # counted, as those of handlers
             self.report(e)
 
@@ -252,7 +255,7 @@ class Receiver(Handlers):
                             self.heard_s = clock.s
                             result = name.handler(line)
                             if result is not None:
-                                self.refuse(result)
+                                refuse(result)
                             if not line.bad:
                                 continue
                             self.urcs -= 1
@@ -333,7 +336,7 @@ class Receiver(Handlers):
 
     def _show(self, line):
         if self.on_unknown:
-            self.refuse(self.on_unknown(line))
+            refuse(self.on_unknown(line))
 
     def _special(self, what):
         # Serve what is no line; whether a line is left to serve.
@@ -384,7 +387,7 @@ class Receiver(Handlers):
             self.fail(e)
         if self.on_error:
             try:
-                self.refuse(self.on_error(e))
+                refuse(self.on_error(e))
                 return
             except Exception as failed:  # the hook itself failed
                 self.handler_errors += 1

@@ -59,7 +59,8 @@ class Settler(Receiver):
                 await self._probe(_QUESTION, _PROOF_MS, True)
                 break
             except PortError:  # no answer, or one that could not be taken
-                pass
+                self.check_owner()
+                await self._sleep_ms(_SETTLE_MS)
             if late != self.late:
                 refused += 1
                 if refused >= 2 and self.owed <= refused:
@@ -145,6 +146,7 @@ class Settler(Receiver):
                     exchange = await self._probe(numeric=True)
                     break
                 except PortError:
+                    self.check_owner()
                     self.unanswered += 1
                     if tries <= 0:
                         raise

@@ -6,24 +6,16 @@ from micropython import const
 from atport.blocking import Blocking, Runtime
 
 from atport.channel import Channel
+from atport.errors import check
 
 from .commands import Lwm2m
 from .facade import Lexi as _Lexi
 from .monitor import Monitor
 from .registry import Registry, wait_ms
 
+_LONGEST_MS = const(0x3FFFFFFF)
 _WAIT_MS = const(1000)  # longest wait before it is asked again what is due
 _ROOMS = (Channel, Lwm2m, Monitor, Registry)
-
-
-def supervise(lexi, **options):
-    """A Supervisor of a blocking Lexi: between calls the application calls lexi.poll(), step().
-
-    options: those of supervisor.Supervisor. step() blocks until what is due is done.
-    """
-    from .recovery.supervisor import Supervisor
-
-    return Blocking(Supervisor(lexi._target, **options), lexi.run, _ROOMS)
 
 
 class Lexi(Blocking):
@@ -52,6 +44,7 @@ class Lexi(Blocking):
 
     def wait_registered(self, server, timeout_s):
         """As lexi.Lexi.wait_registered(); does what is due meanwhile."""
+        self._channel.check_free("wait_registered", "wait")
         clock = self._channel.clock
         left_ms = wait_ms(timeout_s)
         while not self._target.registered(server):
@@ -64,6 +57,8 @@ class Lexi(Blocking):
 
     def poll(self, timeout_ms=0):
         """Serve URCs for one wake-up, waiting up to `timeout_ms`; then do what is due."""
+        self._channel.check_free("poll", "wait")
+        check("timeout_ms", timeout_ms, 0, _LONGEST_MS)
         received = self._channel.received
         while True:
             timeout_ms = self._runtime.wait(self._channel, timeout_ms)
@@ -71,3 +66,5 @@ class Lexi(Blocking):
                 break
         if self._monitor.due_s() == 0:
             self.run(self._monitor.attend())
+        else:
+            self._monitor.take_turn()

@@ -1,12 +1,11 @@
 # The LwM2M commands of the manual, typed: +ULWM2MSTAT, +ULWM2M, +ULWM2MREG; config.py has the rest.
 #
-# Everything is checked before it is sent. What erases or disables for good says so in its name,
-# and nothing here is sent without being asked for. URCs are decoded in registry.py.
+# Everything is checked before it is sent, and nothing is sent without being asked for. URCs are decoded in registry.py.
 
 import gc
 from micropython import const
 
-from atport.errors import AtError, PortError, check
+from atport.errors import PortError, check
 
 from . import codes
 
@@ -36,7 +35,7 @@ def parse_limits(rest):
 
 
 class Lwm2m:
-    """The module's LwM2M client, command by command. All methods are coroutines.
+    """The module's LwM2M client, command by command. All methods return coroutines.
 
     They raise ValueError before anything is sent, and what Channel.command() raises. Those of
     config.ConfigCommands are methods of this class too, loaded when the first of them is named:
@@ -59,15 +58,16 @@ class Lwm2m:
             self._config = ConfigCommands(self)
         return getattr(self._config, name)
 
-    async def set(self, text, *args):
+    def set(self, text, *args):
         """Send a set command, such as "AT+ULWM2M=", with its parameters."""
+        sent = self.channel.command(text, args=args, timeout_ms=self.family["timeout_ms"])
         if not text.startswith("AT+ULWM2MSTAT"):
             self.channel.doubt()  # it may change what is registered: to be read anew
-        await self.channel.command(text, args=args, timeout_ms=self.family["timeout_ms"])
+        return _nothing(sent)
 
-    async def read(self, name, on_info, accept=None):
+    def read(self, name, on_info, accept=None):
         """Send the read command of `name`; on_info, accept: see Channel.command()."""
-        await self.channel.command(
+        return self.channel.command(
             "AT%s?" % name,
             name + ":",
             accept=accept,
@@ -89,7 +89,7 @@ class Lwm2m:
 
     # +ULWM2MSTAT
 
-    async def set_urcs(self, enabled, mask=None):
+    def set_urcs(self, enabled, mask=None):
         """AT+ULWM2MSTAT=: switch the status URCs on or off.
 
         mask: bit 0 events 0-4, bit 1 event 5, bit 2 event 6; None leaves it out.
@@ -101,7 +101,7 @@ class Lwm2m:
             if self.family["urc_mask"] is None:
                 raise ValueError("mask: %r, %s has none" % (mask, self.family["name"]))
             args.append(check("mask", mask, *self.family["urc_mask"]))
-        await self.set("AT+ULWM2MSTAT=", *args)
+        return self.set("AT+ULWM2MSTAT=", *args)
 
     async def urcs(self):
         """AT+ULWM2MSTAT?: return (enabled, mask); None when the answer was lost."""
@@ -142,34 +142,19 @@ class Lwm2m:
         await self.set("AT+ULWM2M=", codes.MODE_ENABLED)
         return mode not in (codes.MODE_ENABLED, codes.MODE_INHIBITED)
 
-    async def inhibit(self):
+    def inhibit(self):
         """AT+ULWM2M=3: stop all traffic with the servers at once, until resume() or a reboot."""
-        await self.set("AT+ULWM2M=", codes.MODE_INHIBITED)
+        return self.set("AT+ULWM2M=", codes.MODE_INHIBITED)
 
-    async def resume(self):
+    def resume(self):
         """AT+ULWM2M=0 after inhibit(): traffic goes on at once."""
-        await self.set("AT+ULWM2M=", codes.MODE_ENABLED)
-
-    async def disable_for_good(self):
-        """AT+ULWM2M=1,1: stop the client, also after reboots. No LwM2M, no FOTA, until enable().
-
-        The manual says both that mode 1 is saved and that <nvm_saved> defaults to not saving: it
-        is asked for, and left out where the module refuses it. Check with mode() after a reboot.
-        """
-        try:
-            await self.set("AT+ULWM2M=", codes.MODE_DISABLED, 1)
-        except AtError:
-            await self.set("AT+ULWM2M=", codes.MODE_DISABLED)
-
-    async def erase_objects_and_psk(self):
-        """AT+ULWM2M=2: stop the client; erase its objects, pre-shared key and internal status."""
-        await self.set("AT+ULWM2M=", codes.MODE_RESET)
+        return self.set("AT+ULWM2M=", codes.MODE_ENABLED)
 
     # +ULWM2MREG
 
-    async def register(self, server):
+    def register(self, server):
         """AT+ULWM2MREG=: schedule a registration. Its result is a URC, not this command's OK."""
-        await self.set("AT+ULWM2MREG=", check("server", server, *self.family["server_id"]))
+        return self.set("AT+ULWM2MREG=", check("server", server, *self.family["server_id"]))
 
     async def registrations(self, put=None):
         """AT+ULWM2MREG?: list of (server, status code, seconds to the next update or None).
@@ -199,6 +184,11 @@ class Lwm2m:
                     raise PortError("AT+ULWM2MREG=?: %d-%d is no list" % (lowest, highest))
                 ids.extend(range(max(lowest, 1), highest + 1))
         return ids
+
+
+async def _nothing(sent):
+    # Information text that a set command may have is of no interest.
+    await sent
 
 
 def _is_test_answer(line):

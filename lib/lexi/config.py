@@ -1,6 +1,9 @@
-# +ULWM2MCONFIG, and the test answers of the LwM2M commands. Most nodes never need them.
+# +ULWM2MCONFIG, the test answers of the LwM2M commands, and what ends the module's client for good:
+# commands that most nodes never need. What erases or disables says so in its name.
 
-from atport.errors import PortError, check
+from atport.errors import AtError, PortError, check, need
+
+from . import codes
 
 # manual: +ULWM2MCONFIG, parameters in their order on the line: name, lowest, highest
 FIELDS = (
@@ -70,6 +73,7 @@ class ConfigCommands:
     async def set_config(self, values):
         """AT+ULWM2MCONFIG=: write one whole row, given in the order of FIELDS."""
         table = self._fields
+        need(isinstance(values, (tuple, list)), "values", values, "a tuple or list")
         if len(values) != len(table):
             raise ValueError("values: %d of them, expected %d" % (len(values), len(table)))
         args = [check(field[0], v, field[1], field[2]) for field, v in zip(table, values)]
@@ -95,6 +99,21 @@ class ConfigCommands:
                 await self.set_config(row.values)
                 return row
         raise PortError("server: %r has no row in +ULWM2MCONFIG" % server)
+
+    async def disable_for_good(self):
+        """AT+ULWM2M=1,1: stop the client, also after reboots. No LwM2M, no FOTA, until enable().
+
+        The manual says both that mode 1 is saved and that <nvm_saved> defaults to not saving: it
+        is asked for, and left out where the module refuses it. Check with mode() after a reboot.
+        """
+        try:
+            await self._lwm2m.set("AT+ULWM2M=", codes.MODE_DISABLED, 1)
+        except AtError:
+            await self._lwm2m.set("AT+ULWM2M=", codes.MODE_DISABLED)
+
+    def erase_objects_and_psk(self):
+        """AT+ULWM2M=2: stop the client; erase its objects, pre-shared key and internal status."""
+        return self._lwm2m.set("AT+ULWM2M=", codes.MODE_RESET)
 
     async def config_limits(self):
         """AT+ULWM2MCONFIG=?: see commands.parse_limits()."""

@@ -11,8 +11,9 @@ _WAIT_MS = const(3600000)  # a wait without a deadline of its own is taken up ag
 class Events:
     """`async for event, server, value in Events(registry, runtime)`: events as they come.
 
-    source: has subscribe(fn) and unsubscribe(fn). Holds `size` events; when full, the oldest is
-    dropped and counted in `dropped`. `width` ints each: 3 are told as arguments, more as a tuple.
+    source: has subscribe(fn), unsubscribe(fn) and its channel. Holds `size` events; when full, the
+    oldest is dropped and counted in `dropped`. `width` ints each: 3 are told as arguments, more as a
+    tuple. Raises PortTaken when a newer Channel has the stream.
     """
 
     def __init__(self, source, runtime, size=16, width=3):
@@ -25,12 +26,16 @@ class Events:
         self._count = 0
         self._ready = runtime.signal()
         self._fn = self._put if width == 3 else self._put_tuple
+        self._open = True
         self.dropped = 0
         source.subscribe(self._fn)
 
     def close(self):
-        """Stop listening."""
-        self._source.unsubscribe(self._fn)
+        """Stop listening: the loop ends behind what is left."""
+        if self._open:
+            self._open = False
+            self._source.unsubscribe(self._fn)
+            self._ready.set()
 
     def _place(self):
         # Where the next one is put.
@@ -59,7 +64,10 @@ class Events:
 
     async def __anext__(self):
         while not self._count:
+            if not self._open:
+                raise StopAsyncIteration
             await self._ready.wait_ms(_WAIT_MS)
+            self._source.channel.check_owner()
         at = self._first * self._width
         self._first = (self._first + 1) % self._size
         self._count -= 1

@@ -7,7 +7,6 @@ from atport.errors import PortError, check
 
 from . import codes
 from .commands import Lwm2m
-from .events import Events
 from .monitor import Monitor
 from .registry import Registry
 
@@ -51,7 +50,7 @@ class Lexi:
         self._tasks = []
         self._waiting_s = 0  # since when bytes wait that nobody takes, see alive()
         self._taken = -1  # of the channel's count of bytes, then
-        self.channel = Channel(stream, runtime, clock, **port)
+        self.channel = Channel(stream, runtime, clock, claim=False, **port)
         self.lwm2m = Lwm2m(self.channel, family)
         self.registry = Registry(self.channel, runtime, max_servers, max_uris)
         self.monitor = Monitor(
@@ -67,9 +66,14 @@ class Lexi:
         )
         self.turns = [self.monitor]  # what alive() looks at: has turn_s
         self.channel.on_close = self._closed
+        self.channel.claim()  # now that nothing can be wrong any more
 
     async def start(self, boot_s=30):
-        """Bring the module up and keep the registry true from now on; see Monitor.bring_up()."""
+        """Bring the module up and keep the registry true from now on; see Monitor.bring_up().
+
+        It belongs to the event loop that runs then: after asyncio.new_event_loop() make a new one.
+        """
+        self.channel.claim()
         if not self._tasks:
             read = self.runtime.read(self.channel)
             self._tasks.append(self.runtime.start(read))
@@ -79,14 +83,16 @@ class Lexi:
 
     def stop(self):
         """End the tasks of start(). The module is left as it is."""
+        self.monitor.turn_s = None
+        self.channel.release()
         while self._tasks:
-            self._tasks.pop().cancel()
+            try:
+                self._tasks.pop().cancel()
+            except RuntimeError:  # a task cannot end itself: it does at its next turn
+                pass
 
     def _closed(self):
-        try:
-            self.stop()
-        except RuntimeError:  # a task cannot end itself: it does at its next turn
-            pass
+        self.stop()
         self.registry.wake()
 
     def alive(self, within_s):
@@ -94,17 +100,24 @@ class Lexi:
 
         For a watchdog: call it more often than that, and feed while it is true. Each of them may
         wait for long, but says when it will be back; the reader is late when bytes wait in the UART
-        that it does not take. False before start() and after stop().
+        that it does not take. A supervisor whose task has ended is not looked at. False before
+        start(), when it has failed and no supervisor goes on, and after stop().
         """
         check("within_s", within_s, 1, 3600)
         channel = self.channel
         channel.clock.ms()
         now_s = channel.clock.s
-        if channel.closed or not self._tasks or any(task.done() for task in self._tasks):
-            return False
-        for part in self.turns:
-            if part.turn_s is not None and now_s - part.turn_s > within_s:
+        for task in self._tasks:
+            if task.done():
                 return False
+        running = False
+        for part in self.turns:
+            if part.turn_s is not None:
+                running = True
+                if now_s - part.turn_s > within_s:
+                    return False
+        if not running or not self._tasks:  # none of them when a newer Lexi has the stream
+            return False
         taken = channel.received if channel.ring.waiting() else -1
         if taken < 0 or taken != self._taken:
             self._taken = taken
@@ -125,4 +138,6 @@ class Lexi:
 
     def events(self, size=16):
         """`async for event, server, value in lexi.events()`: see Events."""
+        from .events import Events
+
         return Events(self.registry, self.runtime, size)

@@ -5,7 +5,8 @@
 
 from micropython import const
 
-from atport.errors import AtTimeout, ModuleRebooted, PortError, check, need
+from atport.errors import AtTimeout, ModuleRebooted, PortError, check, need, refuse
+from atport.text import readable
 
 _RETRY_S = const(5)  # first wait after a failure, doubled each time
 _RETRY_MAX_S = const(900)
@@ -13,7 +14,8 @@ _CHECK_S = const(3600)  # a URC can get lost without a trace: the oldest that a 
 _NOT_READY_MS = const(2500)  # LwM2M commands may fail for a while after boot (SARA-R4: 9 s)
 _DEAD_S = const(10)  # ubxlib: a port that leaves 10 x AT unanswered is dead
 _CFUN_TIMEOUT_MS = const(30000)  # not documented
-_LONGEST_S = const(600)  # that one attend() may take: every wait in it has a deadline
+_LONGEST_S = const(600)  # that the commands of one attend() may take: each has a deadline
+_CHANGES = const(4)  # kept in `changed`
 
 
 class Monitor:
@@ -76,7 +78,9 @@ class Monitor:
         self._not_before_s = 0
         self._failed_at = 0  # restarts of the registry then: another one is not made to wait
         self._busy = False  # a bring-up is under way
-        self.turn_s = None  # when the next attend() is due, or this one over; None: never yet
+        self.turn_s = (
+            None  # when the next attend() is due, or this one over; None: nobody calls it
+        )
         self.mode = None
         self.server_ids = []
         self.reachable = False
@@ -94,6 +98,7 @@ class Monitor:
         nothing is watched yet: call it again.
         """
         check("boot_s", boot_s, 0, 3600)
+        self.turn_s = self._now_s() + 2 * boot_s + _LONGEST_S
         self._known = self._registry.restarts
         self._busy = True  # attend() is not to ask in between
         try:
@@ -118,37 +123,44 @@ class Monitor:
                 await self._sleep_ms(_NOT_READY_MS)
             self._checked_s = self._now_s()
             self._restarts = self._known
+        except BaseException:
+            self.turn_s = None
+            raise
         finally:
             self._busy = False
+        self.take_turn()
 
     async def _set_port(self):
         # What an earlier host left in NVM can make the port deaf, or hold it back.
         if self._power_saving is not None:
-            told = await self._try("AT+UPSV?", "+UPSV:")
-            if (
-                told
-                and told[0].split(b",")[0] != b"0"
-                and await self._try("AT+UPSV=0") is not None
-            ):
-                text = "AT+UPSV=0, it was " + told[0].decode()
-                if self._note(text) and self.on_change:
-                    self.on_change("lexi: " + text)
+            found = []
+            await self._try("AT+UPSV?", "+UPSV:", lambda line: found.append(line.line()))
+            mode = found[0][6:].lstrip() if found else b"0"
+            if mode[:1].isdigit() and mode[:1] != b"0":
+                if await self._try("AT+UPSV=0") is not None:
+                    self._note("AT+UPSV=0, it was " + readable(mode), True)
         if self._match_flow:  # what it was cannot be read
             text = "AT&K3" if self._channel.flow else "AT&K0"
             if await self._try(text) is not None:
-                self._note(text)
+                self._note(text, False)
 
-    def _note(self, text):
-        # Whether it is new.
+    def _note(self, text, tell):
+        # Once, if it is new.
         if text in self.changed:
-            return False
+            return
+        if len(self.changed) == _CHANGES:
+            self.changed.pop(0)
         self.changed.append(text)
-        return True
+        if tell and self.on_change:
+            try:
+                refuse(self.on_change("lexi: " + text))
+            except Exception as e:  # counted, as those of handlers
+                self._channel.report(e)
 
-    async def _try(self, text, prefix=None):
+    async def _try(self, text, prefix=None, on_info=None):
         # The answer, or None where the module refuses.
         try:
-            return await self._channel.command(text, prefix)
+            return await self._channel.command(text, prefix, on_info=on_info)
         except AtTimeout:
             raise
         except PortError:
@@ -194,8 +206,11 @@ class Monitor:
 
         restart: a function or coroutine function that does it in another way, such as a pin.
         """
+        need(restart is None or callable(restart), "restart", restart, "a function or None")
+        self.turn_s = self._now_s() + self.reboot_wait_s + _LONGEST_S
         self._busy = True
         try:
+            self._channel.check_owner()
             pending = (restart or self._reset)()
             if hasattr(pending, "send"):
                 await pending
@@ -275,6 +290,10 @@ class Monitor:
                 wait_s = self._retry_s
             self._not_before_s = self._now_s() + wait_s
             self._failed_at = self._registry.restarts
+        return self.take_turn()
+
+    def take_turn(self):
+        """Say when the next attend() is due, in seconds from now, for alive()."""
         wait_s = max(1, self.due_s())
         self.turn_s = self._clock.s + wait_s
         return wait_s

@@ -8,8 +8,7 @@
 import time
 from micropython import const
 
-from atport.errors import PortTaken, check
-from atport.handlers import check_plain
+from atport.errors import check, check_plain, need, refuse
 from atport.line import BIG, INT, TEXT
 
 from . import codes
@@ -18,15 +17,20 @@ from .codes import STATUS as _STATUS
 from .known import Cell, Notified, Server, Watch
 
 _NONE = const(-1)
+_LONGEST_S = const(1000000)
 _WAIT_MS = const(3600000)  # a wait without a deadline of its own is taken up again every hour
 _MAX_ID = const(0xFFFF)
 
 
 def wait_ms(timeout_s):
     """Return `timeout_s`, an int or float, in ms, or raise ValueError."""
-    if not isinstance(timeout_s, (int, float)) or timeout_s < 0:
-        raise ValueError("timeout_s: %r, expected 0 or more" % (timeout_s,))
+    ok = isinstance(timeout_s, (int, float)) and 0 <= timeout_s <= _LONGEST_S
+    need(ok, "timeout_s", timeout_s, "0..%d" % _LONGEST_S)
     return int(timeout_s * 1000)
+
+
+def _nobody(event, server, value):
+    pass
 
 
 class Registry:
@@ -45,7 +49,7 @@ class Registry:
         check("max_uris", max_uris, 1, 1000)
         check("uri_size", uri_size, 8, 255)
         check("address_size", address_size, 8, 255)
-        self._channel = channel
+        self.channel = channel
         self._clock = channel.clock
         self._runtime = runtime
         self._waiting = []  # signals of who waits for a registration
@@ -58,7 +62,7 @@ class Registry:
         self._first_uri = None
         self._subscribers = ()
         self._number = channel.line.number
-        self._tell = None  # tells the subscribers: one of them, or _tell_all; None without any
+        self._tell = _nobody  # tells the subscribers: one of them, or _tell_all
         self._watches = None  # the first Watch
 
         self.client_status = None  # manual: <client_status>, describe.CLIENT_STATUS
@@ -105,6 +109,7 @@ class Registry:
         A notification was triggered, which does not say that the server got it.
         """
         check("server", server, 0, _MAX_ID)
+        need(isinstance(uri, str), "uri", uri, "a str")
         if len(uri) > 1 and uri[-1] == "/":
             uri = uri[:-1]
         text = uri.encode()
@@ -126,8 +131,7 @@ class Registry:
                 since_ms = self._clock.ms()
                 await signal.wait_ms(min(left_ms, _WAIT_MS))
                 left_ms -= time.ticks_diff(self._clock.ms(), since_ms)
-                if self._channel.closed:
-                    raise PortTaken("wait_registered: a newer Channel has the stream")
+                self.channel.check_owner()
             return True
         finally:
             self._waiting.remove(signal)
@@ -166,17 +170,19 @@ class Registry:
 
     def _set_subscribers(self, fns):
         self._subscribers = fns
-        self._tell = self._tell_all if len(fns) > 1 else fns[0] if fns else None
+        self._tell = self._tell_all if len(fns) > 1 else fns[0] if fns else _nobody
 
     def _tell_all(self, event, server, value):
         for fn in self._subscribers:
             try:
-                self._channel.refuse(fn(event, server, value))
+                refuse(fn(event, server, value))
             except Exception as e:  # counted: one subscriber must not keep events from others
-                self._channel.report(e)
+                self.channel.report(e)
 
     def watch_uri(self, uri, fn):
         """Call fn() for every notification of one URI, also when the table of URIs is full."""
+        need(isinstance(uri, str), "uri", uri, "a str")
+        check_plain("fn", fn)
         text = uri.encode()
         watch = Watch(
             len(text) + 1, fn, self._watches
@@ -196,7 +202,10 @@ class Registry:
         watch = self._watches
         while watch is not None:
             if watch.is_at(buf, start, stop):
-                watch.fn()
+                try:
+                    refuse(watch.fn())
+                except Exception as e:  # counted: the others are to know too
+                    self.channel.report(e)
             watch = watch.next
 
     def settle(self):
@@ -215,16 +224,29 @@ class Registry:
         """Take one line of a poll: AT+ULWM2MREG?. An unchanged code is no event."""
         cell = self._find(server)
         if (NO_CODE if cell is None else cell.code) != code:
-            self._apply(REGISTRATION, server, code)
+            self._take(REGISTRATION, server, code)
         if timer_s is not None and code in codes.REGISTERED:
-            self._apply(TIMER, server, timer_s)
+            self._take(TIMER, server, timer_s)
+
+    def _take(self, event, server, value):
+        # As a URC is taken: what a subscriber raises is its own affair.
+        try:
+            refuse(self._apply(event, server, value))
+        except Exception as e:
+            self.channel.report(e)
 
     def keep_only(self, servers):
         """After a complete poll: of a server it did not list nothing is known any more."""
         for cell in self._cells[: self._cell_count]:
             if cell.code != NO_CODE and cell.id not in servers:
                 cell.forget(self._clock.s)
-                self._notify(REGISTRATION, cell.id, NO_CODE)
+                self._forgotten(cell.id)
+
+    def _forgotten(self, server):
+        try:
+            refuse(self._notify(REGISTRATION, server, NO_CODE))
+        except Exception as e:
+            self.channel.report(e)
 
     def restarted(self):
         """The module restarted: nothing that was known of the servers holds any more."""
@@ -235,7 +257,7 @@ class Registry:
             i += 1
         self.client_status = None
         self.init_status = None
-        self._channel.note_reboot()
+        self.channel.note_reboot()
         self.wake()
 
     # One URC. The most frequent ones, of a server and with texts that are known, are told without
@@ -257,7 +279,7 @@ class Registry:
             else:
                 at = self._number(at)
             if at == cell.code and event != TIMER and at != NO_CODE:
-                return self._tell and self._tell(event, cell.id, at)
+                return self._tell(event, cell.id, at)
             if at < 0 or (event != TIMER and at not in _STATUS):
                 return self._read(line)
             return self._update(cell, event, at)
@@ -279,7 +301,7 @@ class Registry:
             cell.since_s = self._clock.s
             if self._waiting:
                 self.wake()
-        return self._tell and self._tell(event, cell.id, value)
+        return self._tell(event, cell.id, value)
 
     def _notified(self, line, server, at):
         # Event 3, the URI in its quotes at `at`.
@@ -295,7 +317,7 @@ class Registry:
         item.at_s = self._clock.s
         if item.watched:
             self._tell_watches(item.buf, 1, 1 + item.used)
-        return self._tell and self._tell(NOTIFICATION, item.server, item.index)
+        return self._tell(NOTIFICATION, item.server, item.index)
 
     def _created(self, line, cell, at):
         # Event 6, the connection status at `at`: created or restored, to the address that is known?
@@ -324,7 +346,7 @@ class Registry:
         if event == CONNECTION and n > 2:
             return self._connected(line, count)
         if n < 2 or event < 0 or ints[1] < 0:
-            return self._channel.count_malformed()
+            return self.channel.count_malformed()
         return self._apply(event, ints[1], ints[2] if n > 2 else _NONE, n)
 
     def _apply(self, event, server, value, count=3):
@@ -335,7 +357,7 @@ class Registry:
             self.unknown_events += 1
             return self._notify(event, server, value)
         if count < 3 or event == NOTIFICATION or value < 0:
-            return self._channel.count_malformed()
+            return self.channel.count_malformed()
         if event != TIMER and (event == CONNECTION or value not in _STATUS):
             self.unknown_codes += 1
             return self._notify(event, server, value)
@@ -348,7 +370,7 @@ class Registry:
             if status == 0:
                 self.restarted()
             elif status == codes.CLIENT_SHUT_DOWN:
-                self._channel.doubt()  # no status follows: what is registered is to be read
+                self.channel.doubt()  # no status follows: what is registered is to be read
             self.client_status = status
         elif event == INIT and codes.INIT_STARTED <= status <= codes.INIT_FAILED:
             if status == codes.INIT_STARTED:
@@ -365,7 +387,7 @@ class Registry:
         status = ints[2]
         counts = (count > 3 and line.kinds[3]) | (count > 4 and line.kinds[4])
         if server < 0 or status < 0 or counts & BIG:
-            return self._channel.count_malformed()
+            return self.channel.count_malformed()
         if status > codes.CONNECTION_CLOSED:
             return self._apply(CONNECTION, server, status)
         cell = self._find(server) or self._add(server)
@@ -383,7 +405,7 @@ class Registry:
         cell.connection_at_s = self._clock.s
         cell.sent = sent
         cell.received = received
-        return self._tell and self._tell(CONNECTION, cell.id, status)
+        return self._tell(CONNECTION, cell.id, status)
 
     def _notification(self, line, server):
         # Event 3 by its fields.
@@ -391,7 +413,7 @@ class Registry:
         start = line.starts[2]
         stop = line.stops[2]
         if server < 0 or start == stop:
-            return self._channel.count_malformed()
+            return self.channel.count_malformed()
         if stop - start > 1 and buf[stop - 1] == 47:  # "/5/0/3/" is "/5/0/3"
             stop -= 1
         item = self._first_uri
@@ -452,4 +474,4 @@ class Registry:
     def _notify(self, event, server, value):
         if self._waiting:
             self.wake()
-        return self._tell and self._tell(event, server, value)
+        return self._tell(event, server, value)

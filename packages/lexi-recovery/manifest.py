@@ -11,6 +11,7 @@ package(
     base_path="../../lib",
     files=(
         "recovery/__init__.py",
+        "recovery/blocking.py",
         "recovery/ladder.py",
         "recovery/policy.py",
         "recovery/policy_check.py",

@@ -176,6 +176,34 @@ class PortSettingsTest(unittest.TestCase):
 
             both(script, **options)
 
+    def test_odd_answers_change_nothing(self):
+        for saving in (b"", b"\xb10,5000", b"0,5000", b"off", b"x1"):
+
+            async def script(node, module):
+                module.saving = saving
+                await node.start()
+                self.assertEqual(module.saving, saving)
+                self.assertTrue(node.lexi.registered(721))
+
+            both(script)
+
+    def test_who_is_told_may_fail(self):
+        async def later(text):
+            pass
+
+        for fn in (lambda text: 1 // 0, lambda text: later(text) or None):
+
+            async def script(node, module):
+                module.saving = b"1,5000"
+                told = []
+                node.lexi.channel.on_error = told.append
+                node.lexi.monitor.on_change = fn
+                await node.start()
+                self.assertEqual(len(told), 1)
+                self.assertTrue(node.lexi.registered(721))
+
+            both(script)
+
     def test_flow_control_matches_the_board(self):
         for options, flow in (
             ({"flow": True}, b"3"),

@@ -7,7 +7,7 @@ import unittest
 import fake_node
 import harness
 from lexi import AtTimeout, blocking
-from lexi.recovery import store, supervisor
+from lexi.recovery import store, supervise, supervisor
 from lexi.recovery import ladder as recovery
 from lexi.recovery.policy import DEFAULT, STEP_RESET
 from test_supervisor import (
@@ -177,7 +177,7 @@ class StoreTest(Case):
 
         stream = harness.FakeStream()
         for make in (
-            lambda **options: blocking.supervise(harness.make_lexi(stream), **options),
+            lambda **options: supervise(harness.make_lexi(stream), **options),
             lambda **options: supervisor.Supervisor(harness.make_aio_lexi(stream), **options),
         ):
             make(store=store.RtcStore(Rtc()))
@@ -507,7 +507,7 @@ class KnowledgeTest(Case):
             watcher = supervisor.Supervisor(
                 harness.make_aio_lexi(stream), servers=(721,), store=MemoryStore()
             )
-            channel = watcher._channel
+            channel = watcher.channel
             channel.feed(b"\r\n+ULWM2MSTAT: 1,721,3\r\n+ULWM2MSTAT: 2,721,86400\r\n")
             watcher._signal.clear()
             watcher.due_s()
@@ -524,7 +524,7 @@ class KnowledgeTest(Case):
                     watcher = supervisor.Supervisor(
                         harness.make_aio_lexi(stream), servers=(721,), store=MemoryStore()
                     )
-                    channel = watcher._channel
+                    channel = watcher.channel
                     channel.feed(b"\r\n+CEREG: %d\r\n" % stat)
                     before = watcher._stat, watcher.view.attached, watcher.view.denied
                     self.assertEqual(before, (stat, stat in (1, 5), False))

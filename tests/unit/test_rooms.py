@@ -1,9 +1,11 @@
 # What is loaded when: nothing before it is named, nothing that is not needed, nothing after start().
 
 import builtins
+import os
 import sys
 import unittest
 
+from lexi.recovery import policy
 from test_supervisor import ERROR, both
 
 OURS = ("atport", "lexi")
@@ -74,18 +76,33 @@ class LazyTest(unittest.TestCase):
         import lexi
         from atport import channel, errors
         from lexi import facade
-        from lexi.recovery import Supervisor, policy, supervisor
+        from lexi.recovery import Supervisor, supervisor
 
         self.assertIs(atport.Channel, channel.Channel)
         self.assertIs(lexi.Lexi, facade.Lexi)
         self.assertIs(lexi.CmeError, errors.CmeError)
         self.assertIs(Supervisor, supervisor.Supervisor)
         for package in (atport, lexi):
-            with self.assertRaises(ImportError):
+            with self.assertRaises(AttributeError):
                 package.nothing
-            self.assertFalse(hasattr(package, "__nothing__"))
-        self.assertIs(policy.check_policy(policy.DEFAULT), policy.DEFAULT)
-        self.assertFalse("lexi.recovery.policy_check" in sys.modules)
+            self.assertFalse(hasattr(package, "nothing"))
+
+    def test_every_file_is_a_name_of_its_package(self):
+        for folder in ("atport", "lexi", "lexi/recovery"):
+            with Afresh():
+                package = __import__(folder.replace("/", "."), None, None, ("x",))
+                for name in os.listdir("lib/" + folder):
+                    name = name[:-3] if name.endswith(".py") else name
+                    if name[0] != "_":
+                        self.assertTrue(hasattr(package, name), folder + " " + name)
+
+    def test_what_checks_a_policy_does_not_stay(self):
+        for mine in (dict(policy.DEFAULT), dict(policy.DEFAULT, bound_s=1), {}):
+            try:
+                policy.check_policy(mine)
+            except ValueError:
+                pass
+            self.assertFalse("lexi.recovery.policy_check" in sys.modules)
 
 
 class StartedTest(unittest.TestCase):
@@ -120,8 +137,6 @@ class StartedTest(unittest.TestCase):
                         asked = node.lexi.channel.command("AT+CSQ")
                         if node.name == "asyncio":
                             await asked
-                events = lexi.events()
-                events.close()
             texts = [repr(node.watcher.last_error), repr(lexi.monitor.last_error)]
             self.assertFalse("imported" in "".join(texts), texts)
             self.assertTrue(node.done())

@@ -11,7 +11,7 @@ from atport.clock import Clock
 from atport.errors import AtTimeout, PortError, PortTaken
 from harness import PORTS, AioPort, BlockingPort, FakeStream, Printed
 from lexi import blocking
-from lexi.recovery import supervisor
+from lexi.recovery import supervise, supervisor
 from test_supervisor import MemoryStore, Module, both, no_chance
 
 OK = b"\r\nOK\r\n"
@@ -212,6 +212,169 @@ class MisuseTest(unittest.TestCase):
         self.assertEqual(port.stream.commands, [])
 
 
+class ToldTest(unittest.TestCase):
+    """What goes wrong in the application's functions is told, and stops nothing else."""
+
+    def test_a_hook_that_sends_outside_of_the_receive_path(self):
+        for make in PORTS:
+            port = make(FakeStream())
+            told = []
+            port.channel.on_error = told.append
+            port.channel.on_gap = lambda port=port: port.lexi.lwm2m.register(721)
+            port.channel.doubt()
+            self.assertEqual([type(e) for e in told], [PortError])
+            self.assertEqual(port.stream.commands, [])
+            port.channel.on_gap = None
+            port.channel.on_send = lambda line, port=port: port.channel.command("AT+X")
+            e = failure(port.command, "AT")
+            self.assertEqual(str(e), "AT+X: handlers must not send")
+            port.channel.on_send = None
+            self.assertEqual(port.command("AT"), [])
+
+    def test_functions_of_a_command_that_are_async(self):
+        async def later(line):
+            return True
+
+        for make in PORTS:
+            for name in ("accept", "on_info"):
+                port = make(FakeStream(answers={b"AT+A": b"\r\n+A: 1\r\n" + OK}))
+                e = failure(port.command, "AT+A", "+A:", **{name: later})
+                self.assertIs(type(e), ValueError, name)
+                e = failure(
+                    port.command, "AT+A", "+A:", **{name: lambda line: later(line) or None}
+                )
+                self.assertEqual(str(e), "handler must not be async", name)
+
+    def test_one_subscriber_over_a_poll(self):
+        async def later(*_):
+            pass
+
+        for make in PORTS:
+            for fn, kind in (
+                (lambda *_: 1 // 0, ZeroDivisionError),
+                (lambda *_: later(), PortError),
+            ):
+                answers = {b"AT+ULWM2MREG?": b"\r\n+ULWM2MREG: 721,3,100\r\n" + OK}
+                port = make(FakeStream(answers=answers))
+                lexi = getattr(port.lexi, "_target", port.lexi)
+                told = []
+                port.channel.on_error = told.append
+                lexi.registry.subscribe(fn)
+                port.run(lexi.monitor.poll())
+                self.assertEqual([type(e) for e in told], [kind] * 2)
+                self.assertEqual(lexi.registry.server(721).timer_s, 100)
+                port.stream.answers = {}
+                port.run(lexi.monitor.poll())  # it is listed no more
+                self.assertEqual(len(told), 3)
+                self.assertFalse(port.channel.gap)
+
+    def test_a_watch_that_raises_beside_the_supervisor(self):
+        async def script(node, module):
+            await node.live(500)
+            registry = node.lexi_core().registry
+            told = []
+            node.lexi_core().channel.on_error = told.append
+            registry.watch_uri("/5/0/3", lambda: 1 // 0)
+            module.urc(b'3,721,"/5/0/3"')
+            await node.live(5)
+            self.assertEqual([type(e) for e in told], [ZeroDivisionError])
+            self.assertIn("a firmware update is running", node.watcher.status()["text"])
+
+        both(script)
+
+    def test_a_wait_within_a_handler(self):
+        for wait in ("poll", "wait_registered"):
+            port = BlockingPort(FakeStream())
+            told = []
+            port.channel.on_error = told.append
+            lexi = port.lexi
+            fn = lexi.poll if wait == "poll" else lambda lexi=lexi: lexi.wait_registered(5, 60)
+            port.channel.on("+U:", lambda line, fn=fn: fn())
+            start_ms = port.stream.ticks.ms
+            port.channel.feed(b"+U: 1\r\n")
+            self.assertEqual([str(e) for e in told], [wait + ": handlers must not wait"])
+            self.assertTrue(port.stream.ticks.ms - start_ms < 100)
+            self.assertEqual(lexi.monitor.failures, 0)
+
+    def test_a_veto_that_always_fails_holds_nothing_up_for_ever(self):
+        async def later():
+            pass
+
+        for veto in (lambda *_: 1 // 0, lambda *_: later(), lambda *_: "soon", lambda *_: -5):
+
+            async def script(node, module):
+                await node.live(500)
+                module.status(721, 4)
+                await node.live(600)
+                self.assertEqual(module.did()[:1], [b"AT+ULWM2MREG=721"], node.name)
+
+            both(script, veto=veto)
+
+    def test_wrong_arguments(self):
+        port = BlockingPort(FakeStream())
+        lexi = port.lexi
+        for i, call in enumerate(
+            (
+                lambda: lexi.registry.notified(721, 5),
+                lambda: lexi.registry.watch_uri(5, print),
+                lambda: lexi.registry.watch_uri("/1", 5),
+                lambda: lexi.wait_registered(721, float("inf")),
+                lambda: lexi.lwm2m.set_config(5),
+                lambda: lexi.poll("x"),
+                lambda: lexi.channel.write_flash(5),
+                lambda: lexi.reboot(-1),
+                lambda: lexi.monitor.reboot(30, 5),
+                lambda: lexi.channel.off("+A:", None),
+                lambda: lexi.runtime.set_idle(None, "x"),
+            )
+        ):
+            self.assertIs(type(failure(call)), ValueError, "%d: %r" % (i, failure(call)))
+
+
+class EventsTest(unittest.TestCase):
+    def test_close_ends_the_loop(self):
+        stream = FakeStream()
+        lexi = harness.make_aio_lexi(stream)
+
+        async def main():
+            events = lexi.events()
+            heard = []
+
+            async def listen():
+                async for event in events:
+                    heard.append(event)
+
+            task = asyncio.create_task(listen())
+            lexi.channel.feed(urc(b"1,721,3"))
+            await asyncio.sleep_ms(10)
+            events.close()
+            events.close()
+            await asyncio.sleep_ms(10)
+            return heard, task.done()
+
+        self.assertEqual(harness.run_asyncio(main(), stream), ([(1, 721, 3)], True))
+
+    def test_a_newer_owner_ends_it(self):
+        stream = FakeStream()
+        lexi = harness.make_aio_lexi(stream)
+
+        async def main():
+            async def listen():
+                async for _ in lexi.events():
+                    pass
+
+            task = asyncio.create_task(listen())
+            await asyncio.sleep_ms(10)
+            harness.make_aio_lexi(stream)
+            await asyncio.sleep_ms(2 * 3600000)
+            try:
+                await task
+            except PortTaken:
+                return True
+
+        self.assertTrue(harness.run_asyncio(main(), stream))
+
+
 class OwnerTest(unittest.TestCase):
     """The newest Lexi has the stream."""
 
@@ -313,6 +476,116 @@ class OwnerTest(unittest.TestCase):
 
         harness.run_asyncio(main(), module.stream)
 
+    def test_what_waits_in_the_old_one_leaves_the_cpu_to_others(self):
+        # Its supervisor's command waits when it loses the stream, and others are to follow.
+        module = Module()
+
+        async def main():
+            lexi = harness.make_aio_lexi(module.stream)
+            watcher = supervisor.Supervisor(lexi, store=MemoryStore(), random=no_chance)
+            task = asyncio.create_task(watcher.run())
+            await asyncio.sleep_ms(500000)
+            module.silent = {b"AT+ULWM2MREG?"}
+            module.status(721, 4)
+            await asyncio.sleep_ms(7000)
+            new = harness.make_aio_lexi(module.stream)
+            module.silent = set()
+            start_ms = module.stream.ticks.ms
+            await new.start()
+            self.assertTrue(module.stream.ticks.ms - start_ms < 2000)
+            await asyncio.sleep_ms(100000)
+            self.assertTrue(task.done())
+            for call in (lambda: lexi.channel.command("AT"), lambda: lexi.channel.sync(5)):
+                try:
+                    await call()
+                    self.fail("it was sent")
+                except PortTaken:
+                    pass
+            new.stop()
+
+        harness.run_asyncio(main(), module.stream)
+
+    def test_a_step_that_waits_for_the_port_is_not_taken_under_a_newer_owner(self):
+        module = Module()
+        store = MemoryStore()
+
+        async def main():
+            lexi = harness.make_aio_lexi(module.stream)
+            watcher = supervisor.Supervisor(
+                lexi,
+                store=store,
+                random=no_chance,
+                pin_reset=lambda sleep_ms: module.pulse("reset"),
+            )
+            task = asyncio.create_task(watcher.run())
+            await asyncio.sleep_ms(500000)
+            module.silent = {b"AT+COPS=?"}
+            scan = asyncio.create_task(lexi.channel.command("AT+COPS=?", timeout_ms=60000))
+            await asyncio.sleep_ms(100)
+            watcher.force(5)
+            await asyncio.sleep_ms(1000)
+            saves = store.saves
+            new = harness.make_aio_lexi(module.stream)
+            await asyncio.sleep_ms(100000)
+            self.assertEqual((module.pins, store.saves), ([], saves))
+            self.assertTrue(task.done())
+            try:
+                await scan
+            except PortTaken:
+                pass
+            new.stop()
+
+        harness.run_asyncio(main(), module.stream)
+
+    def test_a_wrong_argument_takes_nothing(self):
+        for options in (
+            {"silence_s": 0},
+            {"family": 5},
+            {"max_servers": 0},
+            {"power_saving": 7},
+            {"rxbuf": -1},
+        ):
+            stream = FakeStream()
+            old = harness.make_aio_lexi(stream)
+            self.assertIs(
+                type(failure(lambda: harness.make_aio_lexi(stream, **options))), ValueError
+            )
+            self.assertFalse(old.channel.closed)
+
+    def test_one_that_was_stopped_is_kept_by_nobody(self):
+        stream = FakeStream()
+        lexi = harness.make_aio_lexi(stream)
+        lexi.stop()
+        self.assertFalse(any(channel is lexi.channel for _, channel in owner._owners))
+
+        async def main():
+            await lexi.start()  # it has the stream again
+            other = harness.make_aio_lexi(stream)
+            closed = lexi.channel.closed
+            error = None
+            try:
+                await lexi.start()
+            except PortTaken as e:
+                error = e
+            other.stop()
+            return closed, type(error)
+
+        self.assertEqual(harness.run_asyncio(main(), stream), (True, PortTaken))
+
+    def test_every_call_of_a_blocking_one_raises(self):
+        stream = FakeStream()
+        old = harness.make_lexi(stream)
+        watcher = supervise(old, store=MemoryStore(), random=no_chance)
+        harness.make_lexi(stream)
+        for call in (
+            old.poll,
+            old.start,
+            watcher.step,
+            lambda: old.wait_registered(721, 5),
+            lambda: old.channel.command("AT"),
+        ):
+            self.assertIs(type(failure(call)), PortTaken)
+
     def test_a_wait_for_a_registration_ends(self):
         stream = FakeStream()
         old = AioPort(stream)
@@ -401,6 +674,60 @@ class AliveTest(unittest.TestCase):
             return before, after
 
         return harness.run_asyncio(main(), module.stream)
+
+    def test_not_when_start_has_failed(self):
+        stream = FakeStream(default=None)
+        lexi = harness.make_aio_lexi(stream)
+
+        async def main():
+            states = []
+            task = asyncio.create_task(lexi.start(60))
+            await asyncio.sleep_ms(30000)
+            states.append(lexi.alive(10))
+            try:
+                await task
+            except AtTimeout:
+                pass
+            states.append(lexi.alive(10))
+            lexi.stop()
+            return states
+
+        self.assertEqual(harness.run_asyncio(main(), stream), [True, False])
+
+    def test_while_the_waits_are_long(self):
+        # Such as were asked for.
+        module = Module()
+        module.mute = True
+
+        async def main():
+            lexi = harness.make_aio_lexi(module.stream, reboot_wait_s=3000)
+            watcher = supervisor.Supervisor(
+                lexi,
+                store=MemoryStore(),
+                random=no_chance,
+                boot_s=1800,
+                pin_reset=lambda sleep_ms: None,
+            )
+            task = asyncio.create_task(watcher.run())
+            await asyncio.sleep_ms(1)
+            for _ in range(4000):
+                await asyncio.sleep_ms(5000)
+                self.assertTrue(lexi.alive(LATE_S))
+            task.cancel()
+            lexi.stop()
+
+        harness.run_asyncio(main(), module.stream)
+
+    def test_a_poll_loop_that_hears_something_now_and_then(self):
+        module = Module()
+        lexi = harness.make_lexi(module.stream)
+        lexi.start()
+        module.line(b"+ULWM2MSTAT: 1,\xff,3")
+        for i in range(100):
+            module.urc(b"1,721,3", 500)
+            for _ in range(60):
+                lexi.poll(1000)
+            self.assertTrue(lexi._target.alive(60), i)
 
     def test_not_without_reader_monitor_or_supervisor(self):
         def no_reader(lexi, watcher, module):
@@ -522,7 +849,7 @@ class IdleTest(unittest.TestCase):
             module = Module()
             options = {} if idle_s is None else {"idle_s": idle_s}
             lexi, gaps = self.lexi(module.stream, **options)
-            watcher = blocking.supervise(lexi, store=MemoryStore(), random=no_chance)
+            watcher = supervise(lexi, store=MemoryStore(), random=no_chance)
             lexi.start()
             module.mute = True
             failure(lexi.channel.command, "AT+X", timeout_ms=70000)
@@ -563,6 +890,7 @@ class FirstContactTest(unittest.TestCase):
         for noise, words in (
             (None, "nothing ever came: look at power, PWR_ON, and TX and RX"),
             (b"\xff\x80\xfe", "nothing readable ever came: look at the baud rate"),
+            (b"\xff\x80\n\xfe\r\n", "nothing readable ever came: look at the baud rate"),
             (b"\r\nOK\r\n", "no final result code in time"),
         ):
             port = BlockingPort(FakeStream(default=None))

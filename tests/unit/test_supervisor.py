@@ -7,7 +7,7 @@ import unittest
 
 import harness
 from lexi import LexiError, blocking, codes
-from lexi.recovery import store, supervisor, texts
+from lexi.recovery import store, supervise, supervisor, texts
 from lexi.recovery import ladder as recovery
 from lexi.recovery.policy import (
     DEFAULT,
@@ -310,7 +310,7 @@ class BlockingNode(Node):
 
     def build(self):
         self.lexi = harness.make_lexi(self.module.stream, **self.lexi_options)
-        self.watcher = blocking.supervise(self.lexi, **self.options)
+        self.watcher = supervise(self.lexi, **self.options)
         self.watcher.subscribe(self.hear)
 
     def lexi_core(self):
@@ -401,7 +401,7 @@ class ArgumentsTest(Case):
         if "store" not in options:
             options["store"] = MemoryStore()
         for make in (
-            lambda: blocking.supervise(harness.make_lexi(stream), **options),
+            lambda: supervise(harness.make_lexi(stream), **options),
             lambda: supervisor.Supervisor(harness.make_aio_lexi(stream), **options),
         ):
             try:

@@ -5,8 +5,10 @@ from atport.lazy import lazy
 
 __getattr__ = lazy(
     globals(),
+    " blocking ladder policy policy_check store supervisor texts ",
     {
         "Supervisor": "lexi.recovery.supervisor",
+        "supervise": "lexi.recovery.blocking",
         "describe": "lexi.recovery.texts",
         "DEFAULT": "lexi.recovery.policy",
         "GENTLE": "lexi.recovery.policy",

@@ -189,7 +189,9 @@ def check_policy(policy):
 
     from . import policy_check
 
-    policy_check.check(policy)
-    del sys.modules[policy_check.__name__]
-    del sys.modules[__name__[: __name__.rfind(".")]].policy_check
+    try:
+        policy_check.check(policy)
+    finally:
+        del sys.modules[policy_check.__name__]
+        del sys.modules[__name__[: __name__.rfind(".")]].policy_check
     return policy

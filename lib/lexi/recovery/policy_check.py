@@ -77,6 +77,9 @@ def check(policy):
     for key in ("states", "steps"):
         if not isinstance(policy.get(key), dict):
             raise ValueError("%s: %s: missing, expected a table" % (name, key))
+    for code in policy["states"]:
+        if not isinstance(code, int):
+            raise ValueError("%s: state %r, expected a code of the manual" % (name, code))
     for code in sorted(set(_DEFAULT["states"]) | set(policy["states"])):
         _check_state("%s: state %d" % (name, code), policy["states"].get(code))
     for step in policy["steps"]:

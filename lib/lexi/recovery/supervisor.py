@@ -8,10 +8,9 @@ import os
 from binascii import crc32
 from micropython import const
 
-from atport.errors import AtTimeout, CmeError, PortError, PortTaken, check
-from atport.handlers import check_plain
+from atport.errors import AtTimeout, CmeError, PortError, check, check_plain, refuse
 from atport.line import INT
-from atport.text import quoted
+from atport.text import quoted, readable
 
 from .. import codes
 from ..codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
@@ -41,8 +40,11 @@ _START_RETRY_S = const(5)  # doubled each time
 _START_RETRY_MAX_S = const(900)
 _MAX_WAIT_S = const(3600)
 _MAX_ID = const(0xFFFF)
+_CONFIG_FIELDS = const(12)  # manual: +ULWM2MCONFIG; first the server, last <server_disabled>
+_MAX_VETO_S = const(604800)
+_VETO_FAILURES = const(3)
 _ERROR_S = const(60)
-_LONGEST_S = const(900)  # that one step() may take: every wait in it has a deadline
+_LONGEST_S = const(900)  # that the commands of one step() may take: each has a deadline
 _FOTA_SAVE_S = const(600)  # so often the last sign of a firmware update is kept
 _FOTA_URI = "/5/0/3"  # OMA LwM2M object 5, resource 3: state of the update
 _INSTALLED = const(128)  # SARA-R5 FW update note: +UUFWINSTALL: 128, done, the module reboots
@@ -72,14 +74,15 @@ class Supervisor:
     pin: of the SIM; entered once, so that the store must outlive the power. pin_reset(sleep_ms),
         power_cycle(sleep_ms): functions or coroutine functions that pulse RESET_N, or switch
         off and on by PWR_ON; they wait by `await sleep_ms(ms)`, whatever the runtime is.
-    veto(action, server, reason): seconds by which a step is put off, 0 to let it go ahead.
+    veto(action, server, reason): a plain function; seconds by which a step is put off, 0 to let it
+        go ahead. When it fails, the step is put off by a minute, three times at most.
     fota_setup: a command that asks for firmware update URCs, errors ignored; None: none.
     boot_s: time the module may take to answer after a start.
     random(n): a whole number 0..n-1.
 
     The verdict is registered(server): it does not follow an impossible status before a poll has
     confirmed it. Counters: failures, with last_error; dropped (events).
-    Raises ValueError for what cannot work, also when a URC it needs has a handler already.
+     Raises ValueError for what cannot work.
     """
 
     def __init__(
@@ -98,11 +101,12 @@ class Supervisor:
         boot_s=30,
         random=None,
     ):
+        if veto is not None:
+            check_plain("veto", veto)
         for name, fn in (
             ("wall", wall),
             ("pin_reset", pin_reset),
             ("power_cycle", power_cycle),
-            ("veto", veto),
         ):
             if fn is not None and not callable(fn):
                 raise ValueError("%s: %r, expected a function or None" % (name, fn))
@@ -123,10 +127,9 @@ class Supervisor:
             raise ValueError("servers: %r, expected each once" % (servers,))
         rules.check_policy(policy)
         self._lexi = lexi
-        self._channel = channel = lexi.channel
+        self.channel = channel = lexi.channel
         self._clock = channel.clock
         self._monitor = lexi.monitor
-        self._configs = lexi.lwm2m.configs  # loaded now, as nothing is later
         self._registry = lexi.registry
         self.runtime = lexi.runtime
         self._signal = self.runtime.signal()
@@ -139,6 +142,7 @@ class Supervisor:
         self._veto = veto
         self._fota_setup = fota_setup
         self._boot_s = check("boot_s", boot_s, 10, 3600)
+        self._longest_s = _LONGEST_S + 2 * boot_s + self._monitor.reboot_wait_s
         self._imei = b""
         self._store_error = None
         self.failures = 0
@@ -175,6 +179,7 @@ class Supervisor:
         self._voided = False  # the step under way was held back right before its command
         self._dead_s = NEVER
         self._veto_until_s = NEVER
+        self._veto_failures = 0  # in a row
         self._told = (NONE, 0, 0, 0)
         self.told_at_s = 0
         self._todo = None
@@ -249,7 +254,7 @@ class Supervisor:
         """step(), woken by what the receive path notices, until a newer Channel has the stream."""
         failed = False
         try:
-            while not self._channel.closed:
+            while not self.channel.closed:
                 try:
                     if failed:
                         failed = False
@@ -299,7 +304,10 @@ class Supervisor:
         save_s = self.keeper.due_s(now_s)
         if save_s is not None:
             wait_s = min(wait_s, save_s)
-        return max(0 if save_s == 0 else 1, wait_s)
+        wait_s = max(0 if save_s == 0 else 1, wait_s)
+        if self.turn_s is not None:
+            self.turn_s = now_s + wait_s
+        return wait_s
 
     def _held_by(self, action, now_s):
         # The application may hold back steps, and the diagnosis before one; nothing else.
@@ -318,9 +326,8 @@ class Supervisor:
         Never raises for the module's failures: they are counted. Raises PortTaken when a newer
         Channel has the stream.
         """
-        if self._channel.closed:
-            raise PortTaken("step: a newer Channel has the stream")
-        self.turn_s = self.now_s() + _LONGEST_S
+        self.channel.check_free("step", "wait")
+        self.turn_s = self.now_s() + self._longest_s
         if self.due_s() == 0:
             try:
                 if self._todo:
@@ -342,7 +349,7 @@ class Supervisor:
         action = ladder.action
         if action in (rules.POLL, rules.DIAGNOSE, rules.PARK):
             ladder.take(self._clock.s)
-        self._channel.guard = self._still_right
+        self.channel.guard = self._still_right
         try:
             if action == rules.POLL:
                 await self._monitor.poll()
@@ -353,13 +360,13 @@ class Supervisor:
             else:
                 await self._step(action, ladder.server, ladder.reason)
         finally:
-            self._channel.guard = None
+            self.channel.guard = None
 
     async def _step(self, action, server, reason):
         # Asked for, booked, told, done.
         ladder = self.ladder
         if self._veto and reason != rules.HALFWAY:
-            put_off_s = self._veto(action, server, reason)
+            put_off_s = self._ask_veto(action, server, reason)
             if put_off_s:
                 self._veto_until_s = self._clock.s + put_off_s
                 return
@@ -384,10 +391,22 @@ class Supervisor:
         finally:
             self.doing = None
 
+    def _ask_veto(self, action, server, reason):
+        # One that fails puts the step off for a minute, and three times: recovery is not to end so.
+        try:
+            off_s = check("veto", refuse(self._veto(action, server, reason)) or 0, 0, _MAX_VETO_S)
+            self._veto_failures = 0
+            return off_s
+        except Exception as e:
+            self._failed(e)
+            self.channel.report(e)
+            self._veto_failures += 1
+            return _ERROR_S if self._veto_failures <= _VETO_FAILURES else 0
+
     async def _save(self):
         # Write the budgets; whether a step may go ahead. Input is lost while flash is written.
         if self.keeper.writes_flash:
-            return await self._channel.write_flash(self._save_now)
+            return await self.channel.write_flash(self._save_now)
         return self._save_now()
 
     def _save_now(self):
@@ -439,17 +458,22 @@ class Supervisor:
             await self._monitor.reboot(self._boot_s, lambda: self._power_cycle(self._pin_sleep_ms))
             self._answered()
         elif action == rules.ENABLE_SERVER:
-            await lwm2m.change_config(server, server_disabled=0)
+            for row in await self._rows():
+                if int(row[0]) == server:
+                    row[-1] = "0"
+                    await lwm2m.set("AT+ULWM2MCONFIG=" + ",".join(row))
+                    break
+            else:
+                raise PortError("server %d has no row in +ULWM2MCONFIG" % server)
             await self._diagnose()
 
     async def _pin_sleep_ms(self, ms):
         # A newer owner of the module must not find its pins moved.
         await self._sleep_ms(ms)
-        if self._channel.closed:
-            raise PortTaken("pins: a newer Channel has the stream")
+        self.channel.check_owner()
 
     async def _cfun(self, fun):
-        await self._channel.command("AT+CFUN=", args=(fun,), timeout_ms=_RADIO_TIMEOUT_MS)
+        await self.channel.command("AT+CFUN=", args=(fun,), timeout_ms=_RADIO_TIMEOUT_MS)
 
     def now_s(self):
         self._clock.ms()
@@ -476,7 +500,7 @@ class Supervisor:
         # Whether AT is answered at all, after something was not.
         self._suspect = False
         try:
-            await self._channel.sync(max(1, _ALIVE_TRIES - self._channel.unanswered))
+            await self.channel.sync(max(1, _ALIVE_TRIES - self.channel.unanswered))
         except AtTimeout as e:
             self._failed(e)
             self._silent()
@@ -524,8 +548,8 @@ class Supervisor:
             self._monitor_failures = monitor.failures
             if not monitor.reachable and view.reachable:
                 self._suspect = True
-        if view.reachable is False and self._channel.heard_s > self._dead_s:
-            self._dead_s = self._channel.heard_s
+        if view.reachable is False and self.channel.heard_s > self._dead_s:
+            self._dead_s = self.channel.heard_s
             self._suspect = True
 
     def _compare(self, now_s):
@@ -568,7 +592,7 @@ class Supervisor:
         restarts = self._registry.restarts
         try:
             if self._fota_setup and not self._fota_asked:
-                await self._ask(self._channel.command(self._fota_setup))
+                await self._ask(self.channel.command(self._fota_setup))
                 self._fota_asked = True
             await self._look_at_sim()
             await self._ask(self._look_at_radio())
@@ -597,7 +621,7 @@ class Supervisor:
         view = self.view
         view.sim = rules.SIM_UNKNOWN
         try:
-            answer = b"".join(await self._channel.command("AT+CPIN?", "+CPIN:"))
+            answer = b"".join(await self.channel.command("AT+CPIN?", "+CPIN:"))
             if answer == b"SIM PIN":
                 if await self._enter_pin():
                     answer = b"READY"
@@ -626,7 +650,7 @@ class Supervisor:
             self.budgets.set_pin_tried(0)
             return False
         try:
-            await self._channel.command("AT+CPIN=", args=(self._pin,))
+            await self.channel.command("AT+CPIN=", args=(self._pin,))
         except AtTimeout:
             raise
         except PortError as e:
@@ -635,17 +659,17 @@ class Supervisor:
         return True
 
     async def _look_at_radio(self):
-        await self._channel.command("AT+CFUN?", "+CFUN:", on_info=self._cfun_answer)
+        await self.channel.command("AT+CFUN?", "+CFUN:", on_info=self._cfun_answer)
 
     async def _look_at_network(self):
-        await self._ask(self._channel.command("AT+CEREG=1"))
-        await self._channel.command(
+        await self._ask(self.channel.command("AT+CEREG=1"))
+        await self.channel.command(
             "AT+CEREG?", "+CEREG:", accept=_is_answer, on_info=self._cereg_answer
         )
 
     async def _look_at_bearer(self):
         # Registered, but without an active context: as good as not attached.
-        lines = await self._channel.command("AT+CGACT?", "+CGACT:")
+        lines = await self.channel.command("AT+CGACT?", "+CGACT:")
         if self.view.attached and lines:
             self.view.attached = any(line.rstrip().endswith(b"1") for line in lines)
             self._stat = -1  # the next URC decides
@@ -656,12 +680,12 @@ class Supervisor:
     async def _look_at_servers(self):
         view = self.view
         ids = await self._ask(self._lexi.lwm2m.servers())
-        rows = await self._ask(self._configs())
+        rows = await self._ask(self._rows())
         if ids is None and rows is None:
             return  # it did not tell
         ids = ids or []
-        known = [row.server_id for row in rows or ()] or ids
-        off = [row.server_id for row in rows or () if row.server_disabled]
+        known = [int(row[0]) for row in rows or ()] or ids
+        off = [int(row[0]) for row in rows or () if row[-1] != "0"]
         wanted = self._wanted and list(self._wanted)
         if wanted is None:
             # Those enabled now, and those once wanted that still have a row.
@@ -675,8 +699,23 @@ class Supervisor:
             view.missing = tuple(s for s in wanted if s not in listed)
         view.disabled = tuple(s for s in wanted if s in off)
 
+    async def _rows(self):
+        # The rows of AT+ULWM2MCONFIG?, each a list of numbers as texts: of all that config.py can do
+        # nothing else is needed here.
+        rows = []
+
+        def on_info(line):
+            row = readable(line.rest()).replace(" ", "").split(",")
+            if len(row) == _CONFIG_FIELDS and all(field.isdigit() for field in row):
+                rows.append(row)
+            else:
+                self.channel.count_malformed()
+
+        await self._lexi.lwm2m.read("+ULWM2MCONFIG", on_info)
+        return rows
+
     async def _look_at_imei(self):
-        lines = await self._channel.command("AT+CGSN", "")
+        lines = await self.channel.command("AT+CGSN", "")
         self._imei = b"".join(lines)
 
     def _random(self, n):
@@ -808,10 +847,10 @@ class Supervisor:
         event = (kind, action, server, reason, held_by, in_s)
         for fn in list(self._events):
             try:
-                self._channel.refuse(fn(event))
+                refuse(fn(event))
             except Exception as e:  # counted: a subscriber must not stop the recovery
                 self._failed(e)
-                self._channel.report(e)
+                self.channel.report(e)
 
 
 def _is_answer(line):

@@ -130,7 +130,7 @@ class Nothing:
 
 
 def use_recovery():
-    from lexi.blocking import supervise
+    from lexi.recovery import supervise
 
     _, lexi = open_lexi()
     supervisor = supervise(lexi, servers=(721,), store=Nothing(), random=lambda n: 0)
