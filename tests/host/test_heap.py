@@ -15,13 +15,13 @@ from pico import BoardError
 # row: limit, kB; B of on_bytes
 LIMITS = {
     "heap_lexi mpy": 76.0,  # as far as it has come; must 38
-    "heap_all mpy": 124.5,  # as far as it has come; must 75
+    "heap_all mpy": 123.5,  # as far as it has come; must 75
     "heap_lexi source": 85.0,  # as far as it has come; must 38
-    "heap_all source": 148.0,  # as far as it has come; must 75
+    "heap_all source": 147.0,  # as far as it has come; must 75
     "on_bytes": 100,
 }
 # With so much taken first everything can be imported from source; must 60,000.
-TAKEN_SO_FAR = 40_000
+TAKEN_SO_FAR = 30_000
 
 FIRMWARE = os.environ.get("FIRMWARE")
 BOOTROM = os.environ.get("BOOTROM")
