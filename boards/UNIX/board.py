@@ -20,7 +20,7 @@ from lexi.recovery.store import FileStore
 _CC = const(6)  # index of the control characters in tcgetattr()
 _VTIME = const(5)
 _VMIN = const(6)
-_SPEED = int(os.getenv("LEXI_SPEED") or 1)
+_SPEED = int(os.getenv("LEXI_SPEED") or 1)  # for asyncio only
 
 
 def _ticks():

@@ -6,7 +6,7 @@ from micropython import const
 from atport.blocking import Blocking, Runtime
 
 from atport.channel import Channel
-from atport.errors import check
+from atport.errors import check, need
 
 from .commands import Lwm2m
 from .facade import Lexi as _Lexi
@@ -31,6 +31,7 @@ class Lexi(Blocking):
 
     def __init__(self, stream, *, runtime=None, idle=None, idle_s=5, **kwargs):
         runtime = runtime or Runtime(stream)
+        need(hasattr(runtime, "set_idle"), "runtime", runtime, "one of atport.blocking")
         runtime.set_idle(idle, idle_s)
         core = _Lexi(stream, runtime=runtime, **kwargs)
         super().__init__(core, self.run, _ROOMS)
