@@ -1,6 +1,6 @@
 """A fleet of nodes after a server outage and after a power cut, with the library's own ladder.
 
-ladder.py, policy.py and store.py of lib/lexi/recovery run here as they are, once for each node, against a
+ladder.py, policy.py and budget.py of lib/lexi/recovery run here as they are, once for each node, against a
 model of the module, and beside them two hosts as they are often written:
 
     RETRY60   AT+ULWM2MREG every 60 s while the node is not registered
@@ -57,7 +57,7 @@ import deviceless
 codes = deviceless.load("lexi.codes")
 policy_tables = deviceless.load("lexi.recovery.policy")
 rules = deviceless.load("lexi.recovery.ladder")
-store = deviceless.load("lexi.recovery.store")
+Budgets = deviceless.load("lexi.recovery.budget").Budgets
 texts = deviceless.load("lexi.recovery.texts")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -395,7 +395,7 @@ class LadderHost:
         self.module = module
         self.next_s = LATER
         self.taken = []  # (time, action) of all that was done to the module
-        budgets = store.Budgets(policy)
+        budgets = Budgets(policy)
         self.ladder = rules.Ladder(policy, budgets, rng.randrange, 0)
         self.ladder.watch((SERVER,))
         self.view = self.ladder.view

@@ -12,6 +12,7 @@ package(
     files=(
         "recovery/__init__.py",
         "recovery/blocking.py",
+        "recovery/budget.py",
         "recovery/ladder.py",
         "recovery/policy.py",
         "recovery/policy_check.py",

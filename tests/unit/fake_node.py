@@ -5,6 +5,7 @@ import gc
 
 from lexi import codes
 from lexi.recovery import policy, store
+from lexi.recovery.budget import Budgets
 from lexi.recovery import ladder as recovery
 
 MAX_DECISIONS = 200000
@@ -75,7 +76,7 @@ class Node:
     ):
         self.now_s = now_s
         self.rules = rules
-        self.budgets = store.Budgets(rules, places)
+        self.budgets = Budgets(rules, places)
         self.keeper = store.Keeper(kept or MemoryStore(), self.budgets)
         self.keeper.load(now_s)
         self.ladder = recovery.Ladder(rules, self.budgets, chance, now_s)

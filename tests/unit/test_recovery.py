@@ -8,6 +8,7 @@ from fake_node import Chance, Node, least, most, most_in
 
 from lexi import codes, describe
 from lexi.recovery import store, texts
+from lexi.recovery.budget import Budgets
 from lexi.recovery import ladder as recovery
 from lexi.recovery.policy import (
     DEFAULT,
@@ -334,15 +335,15 @@ class MakingTest(unittest.TestCase):
         bad = (None, {}, dict(DEFAULT, steps={}), dict(DEFAULT, radio_per_hour=0))
         for rules in bad:
             with self.assertRaises(ValueError):
-                Ladder(rules, store.Budgets(DEFAULT), least)
+                Ladder(rules, Budgets(DEFAULT), least)
 
     def test_chance_is_a_function(self):
         for random in (None, 5, "random", ()):
             with self.assertRaises(ValueError):
-                Ladder(DEFAULT, store.Budgets(DEFAULT), random)
+                Ladder(DEFAULT, Budgets(DEFAULT), random)
 
     def test_a_new_one_follows_no_server_and_does_nothing(self):
-        ladder = Ladder(DEFAULT, store.Budgets(DEFAULT), least)
+        ladder = Ladder(DEFAULT, Budgets(DEFAULT), least)
         self.assertEqual(ladder.tracks, [])
         self.assertEqual(ladder.action, NONE)
         self.assertFalse(ladder.registered(721))

@@ -12,6 +12,7 @@ import harness  # noqa: F401  (first: it may hide the machine code)
 
 from lexi import codes
 from lexi.recovery import policy, store, texts
+from lexi.recovery.budget import Budgets
 from lexi.recovery import ladder as recovery
 
 FOLDER = __file__.rsplit("/", 2)[0] + "/scenarios"
@@ -29,9 +30,7 @@ class World:
         options = scenario.get("options", {})
         rules = dict(getattr(policy, policy_of(scenario)) if rules is None else rules)
         rules.update(options.get("change", {}))
-        self.ladder = recovery.Ladder(
-            rules, store.Budgets(rules), lambda n: (n - 1) * over // under
-        )
+        self.ladder = recovery.Ladder(rules, Budgets(rules), lambda n: (n - 1) * over // under)
         self.view = self.ladder.view
         self.view.reachable = True
         self.view.pins = options.get("pins", recovery.HAS_RESET | recovery.HAS_POWER)
@@ -126,7 +125,7 @@ class World:
     def restart(self):
         """The MCU restarts: of the ladder only the record is left, and nobody saw the time."""
         old = self.ladder
-        budgets = store.Budgets(old.policy)
+        budgets = Budgets(old.policy)
         budgets.unpack(old.budgets.pack(self.now_s), self.now_s)
         self.ladder = recovery.Ladder(old.policy, budgets, old._random, self.now_s)
         self.ladder.watch([track.id for track in old.tracks])

@@ -25,7 +25,8 @@ from lexi.recovery.policy import (
     STEPS,
     VERIZON,
 )
-from lexi.recovery.store import CHECKPOINT_S, Budgets, FileStore, Keeper, RtcStore, seal, unseal
+from lexi.recovery.budget import Budgets
+from lexi.recovery.store import CHECKPOINT_S, FileStore, Keeper, RtcStore, seal, unseal
 
 ALL_STEPS = range(STEP_REGISTER, STEP_PARKED_RESET + 1)
 RADIO = 0  # all kinds together

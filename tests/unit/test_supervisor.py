@@ -8,6 +8,7 @@ import unittest
 import harness
 from lexi import LexiError, blocking, codes
 from lexi.recovery import store, supervise, supervisor, texts
+from lexi.recovery.budget import Budgets
 from lexi.recovery import ladder as recovery
 from lexi.recovery.policy import (
     DEFAULT,
@@ -969,7 +970,7 @@ class PinTest(Case):
             found = []
 
             def restart_now():
-                budgets = store.Budgets(DEFAULT)
+                budgets = Budgets(DEFAULT)
                 budgets.unpack(store.unseal(node.options["store"].data), 0)
                 found.append(budgets.pin_tried)
 
@@ -1034,7 +1035,7 @@ class PinTest(Case):
 
 def record(mark, ago_s=0):
     """A store whose record says that a step was begun."""
-    budgets = store.Budgets(DEFAULT)
+    budgets = Budgets(DEFAULT)
     budgets.set_mark(mark, 0)
     kept = MemoryStore()
     kept.data = store.seal(budgets.pack(ago_s))
@@ -1154,7 +1155,7 @@ class RestoreTest(Case):
                 found = []
 
                 def look():
-                    budgets = store.Budgets(DEFAULT)
+                    budgets = Budgets(DEFAULT)
                     budgets.unpack(store.unseal(node.options["store"].data), 0)
                     found.append((budgets.mark, budgets.left(step, 0, DAY_S)))
 

@@ -2,7 +2,7 @@
 # no random source of its own.
 #
 # Events go in through see(), see_timer() and see_closed(); what else is known of the module is a
-# View; what was already spent is store.Budgets. decide() then says what to do now, or what waits
+# View; what was already spent is budget.Budgets. decide() then says what to do now, or what waits
 # until when and why. What it decides by are the tables of policy.py.
 #
 # All times are seconds of one monotonic clock. Nothing here allocates while all is well.
@@ -221,7 +221,7 @@ class Track:
 class Ladder:
     """Decides for one module.
 
-    policy: a table of policy.py. budgets: store.Budgets. random(n): a whole number 0..n-1.
+    policy: a table of policy.py. budgets: budget.Budgets. random(n): a whole number 0..n-1.
     now_s: the time of power-up. view is to be kept true by the caller.
 
     After decide(): action; server (REGISTER and ENABLE_SERVER); reason, why it is to be done.

@@ -17,9 +17,10 @@ from ..codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_C
 from ..codes import NOTIFICATION, REGISTRATION, TIMER
 from ..events import Events
 from . import ladder as rules
+from .budget import Budgets
 from .ladder import NEVER, NONE, Ladder
 from .policy import DEFAULT, STEP_PINS, STEP_REGISTER
-from .store import Budgets, FileStore, Keeper
+from .store import FileStore, Keeper
 
 # Kinds of events; texts.py has their names.
 DOING = const(1)
