@@ -13,6 +13,8 @@ package(
         "recovery/__init__.py",
         "recovery/blocking.py",
         "recovery/budget.py",
+        "recovery/diagnosis.py",
+        "recovery/fota.py",
         "recovery/ladder.py",
         "recovery/policy.py",
         "recovery/policy_check.py",

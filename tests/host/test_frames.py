@@ -21,7 +21,8 @@ HOT = {
     "lib/lexi/registry.py": """_stat _update _notified _count_uri _created _connection
         _notify _add_uri""",
     "lib/lexi/known.py": "ends is_at take settle",
-    "lib/lexi/recovery/supervisor.py": "_event _cereg",
+    "lib/lexi/recovery/supervisor.py": "_event",
+    "lib/lexi/recovery/diagnosis.py": "_cereg",
     "lib/lexi/recovery/ladder.py": "see see_timer _see _enter _legal _verdict",
 }
 BLOCK = re.compile(r"code block '(\S+)'.*?\(N_STATE (\d+)\)\s*\(N_EXC_STACK (\d+)\)", re.S)

@@ -1,5 +1,6 @@
-# Carries out what the ladder (ladder.py) decides, on one module: diagnoses before it acts, books
-# every step in a store before its command, and tells the application what it does and why.
+# Carries out what the ladder (ladder.py) decides, on one module: diagnoses before it acts
+# (diagnosis.py), leaves a firmware update alone (fota.py), books every step in a store before its
+# command, and tells the application what it does and why.
 #
 # It never sends AT+ULWM2M=1 or =2, never changes the MNO profile, enters a PIN once, and does
 # nothing but polls while a firmware update runs.
@@ -8,9 +9,8 @@ import os
 from binascii import crc32
 from micropython import const
 
-from atport.errors import AtTimeout, CmeError, PortError, check, check_plain, refuse
-from atport.line import INT
-from atport.text import quoted, readable
+from atport.errors import AtTimeout, PortError, check, check_plain, refuse
+from atport.text import quoted
 
 from .. import codes
 from ..codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
@@ -18,6 +18,8 @@ from ..codes import NOTIFICATION, REGISTRATION, TIMER
 from ..events import Events
 from . import ladder as rules
 from .budget import Budgets
+from .diagnosis import Diagnosis
+from .fota import FOTA_URI, Freeze
 from .ladder import NEVER, NONE, Ladder
 from .policy import DEFAULT, STEP_PINS, STEP_REGISTER
 from .store import FileStore, Keeper
@@ -41,23 +43,13 @@ _START_RETRY_S = const(5)  # doubled each time
 _START_RETRY_MAX_S = const(900)
 _MAX_WAIT_S = const(3600)
 _MAX_ID = const(0xFFFF)
-_CONFIG_FIELDS = const(12)  # manual: +ULWM2MCONFIG; first the server, last <server_disabled>
 _MAX_VETO_S = const(604800)
 _VETO_FAILURES = const(3)
 _ERROR_S = const(60)
 _LONGEST_S = const(900)  # that the commands of one step() may take: each has a deadline
-_FOTA_SAVE_S = const(600)  # so often the last sign of a firmware update is kept
-_FOTA_URI = "/5/0/3"  # OMA LwM2M object 5, resource 3: state of the update
-_INSTALLED = const(128)  # SARA-R5 FW update note: +UUFWINSTALL: 128, done, the module reboots
-_UFOTA_RESULT = const(2)  # SARA-R4 AT manual: +UFOTASTAT: 2,<result>; 3 is failed
-_UFOTA_FAILED = const(3)
-_ATTACHED = (1, 5)  # 3GPP TS 27.007, +CEREG <stat>
-_DENIED = const(3)
 _WIDE_COMMANDS = (b"AT+ULWM2M=3", b"AT+CFUN=0", b"AT+CFUN=16")
 # Reasons for a module-wide step that a registration does not void.
 _REGARDLESS = (rules.FORCED, rules.DETACHED, rules.DENIED, rules.SIM_FAULT)
-_SIM_LOCKS = (11, 12)  # 3GPP TS 27.007, 9.2
-_SIM_FAULTS = (10, 13, 15)
 
 
 def entropy():
@@ -65,7 +57,7 @@ def entropy():
     return os.urandom(4)
 
 
-class Supervisor:
+class Supervisor(Diagnosis, Freeze):
     """Gets lost registrations back on one module.
 
     lexi: a lexi.Lexi, not yet started. policy: a table of policy.py.
@@ -190,7 +182,7 @@ class Supervisor:
         self.paused = False
         self._registry.watch(self._signal)
         self._registry.subscribe(self._event)
-        self._registry.watch_uri(_FOTA_URI, self._fota_notified)
+        self._registry.watch_uri(FOTA_URI, self._fota_notified)
         channel.on("+CEREG:", self._cereg, reads=True)
         channel.on("+UFOTASTAT:", self._ufotastat)
         channel.on("+UFWPREVAL:", self._fota_sign)
@@ -584,141 +576,6 @@ class Supervisor:
             self._suspect_at_s = now_s + self._monitor.reboot_wait_s + self._boot_s
             self.ladder.rebooted(now_s)
 
-    # Diagnosis: from the bottom up, AT commands that touch nothing
-
-    async def _diagnose(self):
-        if not await self._alive():
-            return
-        view = self.view
-        restarts = self._registry.restarts
-        try:
-            if self._fota_setup and not self._fota_asked:
-                await self._ask(self.channel.command(self._fota_setup))
-                self._fota_asked = True
-            await self._look_at_sim()
-            await self._ask(self._look_at_radio())
-            await self._ask(self._look_at_network())
-            await self._ask(self._look_at_bearer())
-            await self._ask(self._look_at_client())
-            await self._ask(self._look_at_servers())
-            await self._ask(self._monitor.poll())
-            if not self._imei:
-                await self._ask(self._look_at_imei())
-        finally:
-            if restarts == self._registry.restarts:
-                view.diagnosed_s = self.now_s()
-
-    async def _ask(self, coro):
-        # A refusal leaves things as they were known; silence ends the diagnosis.
-        try:
-            return await coro
-        except AtTimeout:
-            raise
-        except PortError as e:
-            self._failed(e)
-        return None
-
-    async def _look_at_sim(self):
-        view = self.view
-        view.sim = rules.SIM_UNKNOWN
-        try:
-            answer = b"".join(await self.channel.command("AT+CPIN?", "+CPIN:"))
-            if answer == b"SIM PIN":
-                if await self._enter_pin():
-                    answer = b"READY"
-            if answer == b"READY":
-                view.sim = rules.SIM_READY
-                if self.budgets.pin_tried:
-                    self.budgets.set_pin_tried(0)
-            elif answer:
-                view.sim = rules.SIM_LOCKED
-        except CmeError as e:
-            if e.code in _SIM_LOCKS:
-                view.sim = rules.SIM_LOCKED
-            elif e.code in _SIM_FAULTS:
-                view.sim = rules.SIM_FAILED
-        except AtTimeout:
-            raise
-        except PortError as e:
-            self._failed(e)
-
-    async def _enter_pin(self):
-        # Once, and only if a reset cannot make us forget that.
-        if self._pin is None or self.budgets.pin_tried:
-            return False
-        self.budgets.set_pin_tried(1)
-        if not await self._save() or self.keeper.failed:
-            self.budgets.set_pin_tried(0)
-            return False
-        try:
-            await self.channel.command("AT+CPIN=", args=(self._pin,))
-        except AtTimeout:
-            raise
-        except PortError as e:
-            self._failed(e)
-            return False
-        return True
-
-    async def _look_at_radio(self):
-        await self.channel.command("AT+CFUN?", "+CFUN:", on_info=self._cfun_answer)
-
-    async def _look_at_network(self):
-        await self._ask(self.channel.command("AT+CEREG=1"))
-        await self.channel.command(
-            "AT+CEREG?", "+CEREG:", accept=_is_answer, on_info=self._cereg_answer
-        )
-
-    async def _look_at_bearer(self):
-        # Registered, but without an active context: as good as not attached.
-        lines = await self.channel.command("AT+CGACT?", "+CGACT:")
-        if self.view.attached and lines:
-            self.view.attached = any(line.rstrip().endswith(b"1") for line in lines)
-            self._stat = -1  # the next URC decides
-
-    async def _look_at_client(self):
-        self.view.mode = await self._lexi.lwm2m.mode()
-
-    async def _look_at_servers(self):
-        view = self.view
-        ids = await self._ask(self._lexi.lwm2m.servers())
-        rows = await self._ask(self._rows())
-        if ids is None and rows is None:
-            return  # it did not tell
-        ids = ids or []
-        known = [int(row[0]) for row in rows or ()] or ids
-        off = [int(row[0]) for row in rows or () if row[-1] != "0"]
-        wanted = self._wanted and list(self._wanted)
-        if wanted is None:
-            # Those enabled now, and those once wanted that still have a row.
-            wanted = [s for s in known if s not in off or self.ladder.track(s) is not None]
-        if wanted != [track.id for track in self.ladder.tracks]:
-            self.ladder.watch(wanted)
-            self._compare(self.now_s())
-        view.missing = tuple(s for s in wanted if s not in known and s not in ids)
-        if self._registry.dropped:  # more servers than it has room for
-            listed = self._registry.servers()
-            view.missing = tuple(s for s in wanted if s not in listed)
-        view.disabled = tuple(s for s in wanted if s in off)
-
-    async def _rows(self):
-        # The rows of AT+ULWM2MCONFIG?, each a list of numbers as texts: of all that config.py can do
-        # nothing else is needed here.
-        rows = []
-
-        def on_info(line):
-            row = readable(line.rest()).replace(" ", "").split(",")
-            if len(row) == _CONFIG_FIELDS and all(field.isdigit() for field in row):
-                rows.append(row)
-            else:
-                self.channel.count_malformed()
-
-        await self._lexi.lwm2m.read("+ULWM2MCONFIG", on_info)
-        return rows
-
-    async def _look_at_imei(self):
-        lines = await self.channel.command("AT+CGSN", "")
-        self._imei = b"".join(lines)
-
     def _random(self, n):
         # Not the time since boot, which many nodes share after a power cut.
         return crc32(self._imei + entropy()) % n
@@ -750,78 +607,10 @@ class Supervisor:
             self._stirred = True
             self._signal.set()
 
-    def _cfun_answer(self, line):
-        if line.int(0) is not None:
-            self.view.radio_on = line.int(0) == 1
-
-    def _cereg(self, line):
-        at = line.at + 1
-        stat = line.buf[at] - 48
-        if at + 1 != line.stop or line.buf[at - 1] != 32 or not 0 <= stat <= 9:  # not "+CEREG: 5"
-            if line.fields() == 0 or _is_answer(line):
-                return
-            stat = line.int(0)
-        view = self.view
-        if stat != self._stat or view.attached is None:
-            self._network(stat)
-        if view.sim == rules.SIM_FAILED and view.attached:
-            view.sim = rules.SIM_UNKNOWN
-
-    def _cereg_answer(self, line):
-        self._network(line.int(1))
-
-    def _network(self, stat):
-        if stat is not None:
-            self._stat = stat
-            self.view.attached = stat in _ATTACHED
-            self.view.denied = stat == _DENIED
-            self._signal.set()
-
-    def _ufotastat(self, line):
-        if line.int(0) == _UFOTA_RESULT and line.int(1) == _UFOTA_FAILED:
-            self._fota_end()
-        elif line.int(0, 9) <= _UFOTA_RESULT:
-            self._fota_sign(line)
-
-    def _uufwinstall(self, line):
-        if line.int(0) == _INSTALLED:
-            self._fota_end()
-            self._registry.restarted()
-        else:
-            self._fota_sign(line)
-
-    def _frozen(self, now_s):
-        return now_s < self.budgets.fota_s + self.policy["fota_s"]
-
-    def _fota_notified(self):
-        # A server may observe the state of the update for ever: notifications alone freeze for
-        # a time, not again and again.
-        now_s = self._clock.s
-        limit_s = self.policy["fota_s"]
-        if now_s - self._notified_at_s > limit_s:
-            self._notified_s = now_s
-        self._notified_at_s = now_s
-        if now_s - self._notified_s < limit_s:
-            self._fota_sign()
-
-    def _fota_sign(self, line=None):
-        # Kept in the store: a restart of the MCU must not take the installation for a dead port.
-        now_s = self._clock.s
-        if not self._frozen(now_s):
-            self._tell(FOTA, NONE, 0, rules.FOTA)
-        if now_s - self._fota_saved_s >= _FOTA_SAVE_S:
-            self._fota_saved_s = now_s
-            self.budgets.dirty = True
-        self.budgets.fota_s = now_s
-        self._signal.set()
-
-    def _fota_end(self):
-        self.budgets.fota_s = self._fota_saved_s = NEVER
-        self.budgets.dirty = True
-        self.view.diagnosed_s = NEVER
-        self._signal.set()
-
     # Telling
+
+    def _freezes(self):
+        self._tell(FOTA, NONE, 0, rules.FOTA)
 
     def _store_failed(self, e):
         self._failed(e)
@@ -852,8 +641,3 @@ class Supervisor:
             except Exception as e:  # counted: a subscriber must not stop the recovery
                 self._failed(e)
                 self.channel.report(e)
-
-
-def _is_answer(line):
-    # "+CEREG: <n>,<stat>": as a URC its second field is missing, empty or in quotes.
-    return line.kind(1) == INT
