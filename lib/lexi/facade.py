@@ -101,7 +101,8 @@ class Lexi:
         For a watchdog: call it more often than that, and feed while it is true. Each of them may
         wait for long, but says when it will be back; the reader is late when bytes wait in the UART
         that it does not take. A supervisor whose task has ended is not looked at. False before
-        start(), when it has failed and no supervisor goes on, and after stop().
+        start(), when it has failed and no supervisor goes on, and after stop(); also while a command
+        of the application holds the port for over ten minutes.
         """
         check("within_s", within_s, 1, 3600)
         channel = self.channel

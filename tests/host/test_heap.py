@@ -15,9 +15,9 @@ from pico import BoardError
 # row: limit, kB; B of on_bytes
 LIMITS = {
     "heap_lexi mpy": 76.0,  # as far as it has come; must 38
-    "heap_all mpy": 123.5,  # as far as it has come; must 75
+    "heap_all mpy": 124.0,  # as far as it has come; must 75
     "heap_lexi source": 85.0,  # as far as it has come; must 38
-    "heap_all source": 147.0,  # as far as it has come; must 75
+    "heap_all source": 147.5,  # as far as it has come; must 75
     "on_bytes": 100,
 }
 # With so much taken first everything can be imported from source; must 60,000.

@@ -1,10 +1,11 @@
 # Questions to the module, from the bottom up, whose answers make the ladder's View. They touch
 # nothing, but for a PIN that is entered once.
 
+from micropython import const
+
 from atport.errors import AtTimeout, CmeError, PortError
 from atport.line import INT
 from atport.text import readable
-from micropython import const
 
 from . import ladder as rules
 
