@@ -2466,6 +2466,53 @@ class WantedTest(Case):
         both(script)
 
 
+class CalmTest(Case):
+    """due_s() does not look at everything each time, but whatever happens is noticed."""
+
+    def test_what_happens_is_noticed_at_once(self):
+        def polled(node, module):
+            node.lexi_core().monitor.polls += 1
+
+        def failed(node, module):
+            node.lexi_core().monitor.failures += 1
+
+        def dirty(node, module):
+            node.watcher.budgets.dirty = True
+
+        for happens in (
+            lambda node, module: node.lexi_core().registry.restarted(),
+            lambda node, module: node.lexi_core().channel.feed(b"+ULWM2MSTAT: 1,721,4\r\n"),
+            lambda node, module: node.lexi_core().channel.feed(b"+CEREG: 2\r\n"),
+            lambda node, module: node.lexi_core().channel.feed(b'+ULWM2MSTAT: 3,721,"/5/0/3"\r\n'),
+            lambda node, module: node.watcher.pause(),
+            lambda node, module: node.watcher.force(STEP_RESET),
+            polled,
+            failed,
+            dirty,
+        ):
+
+            async def script(node, module):
+                await node.live(3000)
+                looked = []
+                core = getattr(node.watcher, "_target", node.watcher)
+                look = core._look
+
+                def count(now_s):
+                    looked.append(now_s)
+                    look(now_s)
+
+                core._look = count
+                node.watcher.due_s()
+                del looked[:]
+                node.watcher.due_s()
+                self.assertEqual(looked, [])
+                happens(node, module)
+                node.watcher.due_s()
+                self.assertEqual(len(looked), 1)
+
+            both(script)
+
+
 class NoAllocationTest(Case):
     def nodes(self):
         for new_node in (BlockingNode, AioNode):

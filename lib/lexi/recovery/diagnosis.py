@@ -177,7 +177,7 @@ class Diagnosis:
             self._stat = stat
             self.view.attached = stat in _ATTACHED
             self.view.denied = stat == _DENIED
-            self._signal.set()
+            self._stir()
 
 
 def _is_answer(line):

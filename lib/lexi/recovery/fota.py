@@ -51,10 +51,10 @@ class Freeze:
             self._fota_saved_s = now_s
             self.budgets.dirty = True
         self.budgets.fota_s = now_s
-        self._signal.set()
+        self._stir()
 
     def _fota_end(self):
         self.budgets.fota_s = self._fota_saved_s = NEVER
         self.budgets.dirty = True
         self.view.diagnosed_s = NEVER
-        self._signal.set()
+        self._stir()

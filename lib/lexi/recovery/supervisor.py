@@ -46,6 +46,7 @@ _MAX_ID = const(0xFFFF)
 _MAX_VETO_S = const(604800)
 _VETO_FAILURES = const(3)
 _ERROR_S = const(60)
+_CALM_S = const(60)  # so often all of it is looked at, whatever seems to be the case
 _LONGEST_S = const(900)  # that the commands of one step() may take: each has a deadline
 _WIDE_COMMANDS = (b"AT+ULWM2M=3", b"AT+CFUN=0", b"AT+CFUN=16")
 # Reasons for a module-wide step that a registration does not void.
@@ -150,6 +151,8 @@ class Supervisor(Diagnosis, Freeze):
         self.view = self.ladder.view
         self._stat = -1  # of +CEREG, as it was seen last
         self._stirred = False  # an event set the signal, and due_s() was not asked since
+        self._due_at_s = 0  # what due_s() has found
+        self._calm_s = NEVER  # and until when that holds, unless something happens: see _stir()
         self._see = self.ladder.see
         self._see_timer = self.ladder.see_timer
         self.view.pins = (rules.HAS_RESET if pin_reset else 0) | (
@@ -197,10 +200,11 @@ class Supervisor(Diagnosis, Freeze):
     def pause(self):
         """Take no step until resume(). What is half done is still ended; polls go on."""
         self.paused = True
+        self._calm_s = NEVER
 
     def resume(self):
         self.paused = False
-        self._signal.set()
+        self._stir()
 
     def force(self, step, server=0):
         """Take one step of policy.py at once, whatever the waits say: force(STEP_RESET).
@@ -211,7 +215,7 @@ class Supervisor(Diagnosis, Freeze):
         if step == STEP_REGISTER:
             check("server", server, *self._lexi.lwm2m.family["server_id"])
         self.ladder.force(step, server)
-        self._signal.set()
+        self._stir()
 
     def subscribe(self, fn):
         """Call fn(event) for every event: (kind, action, server, reason, held_by, in_s).
@@ -268,6 +272,16 @@ class Supervisor(Diagnosis, Freeze):
         self._stirred = False
         self._clock.ms()
         now_s = self._clock.s
+        monitor = self._monitor
+        if (
+            now_s < self._calm_s
+            and not self.budgets.dirty
+            and self._registry.restarts == self._restarts
+            and monitor.polls == self.view.polls
+            and monitor.failures == self._monitor_failures
+        ):
+            return self._due_at_s - now_s
+        self._calm_s = NEVER
         self._look(now_s)
         self._todo = None
         if not self._up and now_s >= self._start_at_s:
@@ -298,6 +312,9 @@ class Supervisor(Diagnosis, Freeze):
         if save_s is not None:
             wait_s = min(wait_s, save_s)
         wait_s = max(0 if save_s == 0 else 1, wait_s)
+        self._due_at_s = now_s + wait_s
+        if self.view.reachable and save_s != 0:
+            self._calm_s = min(self._due_at_s, now_s + _CALM_S)
         if self.turn_s is not None:
             self.turn_s = now_s + wait_s
         return wait_s
@@ -320,6 +337,7 @@ class Supervisor(Diagnosis, Freeze):
         Channel has the stream.
         """
         self.channel.check_free("step", "wait")
+        self._calm_s = NEVER
         self.turn_s = self.now_s() + self._longest_s
         if self.due_s() == 0:
             try:
@@ -572,6 +590,7 @@ class Supervisor(Diagnosis, Freeze):
     def _sync_restarts(self, now_s):
         if self._registry.restarts != self._restarts:
             self._restarts = self._registry.restarts
+            self._calm_s = NEVER
             self._fota_asked = False
             self._suspect_at_s = now_s + self._monitor.reboot_wait_s + self._boot_s
             self.ladder.rebooted(now_s)
@@ -603,9 +622,16 @@ class Supervisor(Diagnosis, Freeze):
         elif event == INIT:
             self.view.init = value
             self.view.init_s = self._clock.s
-        if news and not self._stirred:
-            self._stirred = True
-            self._signal.set()
+        if news:
+            self._calm_s = NEVER
+            if not self._stirred:
+                self._stirred = True
+                self._signal.set()
+
+    def _stir(self):
+        # Something happened: due_s() is to be asked again, and looks at all of it.
+        self._calm_s = NEVER
+        self._signal.set()
 
     # Telling
 
