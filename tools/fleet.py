@@ -1,6 +1,6 @@
 """A fleet of nodes after a server outage and after a power cut, with the library's own ladder.
 
-ladder.py, policy.py and budget.py of lib/lexi/recovery run here as they are, once for each node, against a
+ladder.py and its neighbours in lib/lexi/recovery run here as they are, once for each node, against a
 model of the module, and beside them two hosts as they are often written:
 
     RETRY60   AT+ULWM2MREG every 60 s while the node is not registered

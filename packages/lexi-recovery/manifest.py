@@ -18,6 +18,7 @@ package(
         "recovery/ladder.py",
         "recovery/policy.py",
         "recovery/policy_check.py",
+        "recovery/server_state.py",
         "recovery/store.py",
         "recovery/supervisor.py",
         "recovery/texts.py",

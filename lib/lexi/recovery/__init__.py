@@ -5,7 +5,7 @@ from atport.lazy import lazy
 
 __getattr__ = lazy(
     globals(),
-    " blocking budget diagnosis fota ladder policy policy_check store supervisor texts ",
+    " blocking budget diagnosis fota ladder policy policy_check server_state store supervisor texts ",
     {
         "Supervisor": "lexi.recovery.supervisor",
         "supervise": "lexi.recovery.blocking",
