@@ -272,6 +272,27 @@ def test_detach_and_attach():
     assert bench.module.state()["cereg"] == 1
 
 
+@pytest.mark.parametrize(
+    "commands",
+    [("AT+CFUN=0", "AT+CFUN=1"), ("AT+COPS=2", "AT+COPS=0"), ('AT+COPS=1,2,"310410"',)],
+)
+@pytest.mark.parametrize(("persists", "stat"), [(False, 1), (True, 0)])
+def test_a_detach_ends_with_a_choice_of_radio_or_operator(commands, persists, stat):
+    bench = attached_bench(cgatt_0_persists=persists)
+    bench.command("AT+CGATT=0")
+    *before, last = commands
+    for line in before:
+        assert bench.command(line) == ["OK"]
+        bench.run(10)
+        assert bench.module.state()["cereg"] == 0
+    assert bench.command(last) == ["OK"]
+    bench.run(10)
+    assert bench.module.state()["cereg"] == stat
+    assert bench.command("AT+CGATT=1") == ["OK"]
+    bench.run(10)
+    assert bench.module.state()["cereg"] == 1
+
+
 @pytest.mark.parametrize("verb", ["network lost", "sim denied", "AT+CFUN=0"])
 def test_attach_in_vain(verb):
     bench = attached_bench()

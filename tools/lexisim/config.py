@@ -140,6 +140,11 @@ class Config:
     cereg_attached: int = option(1, "+CEREG stat once attached", "standard", choices=(1, 5))
     cfun_4_persists: bool = option(True, "AT+CFUN=4 survives a reboot", "sibling")
     cfun_0_persists: bool = option(False, "AT+CFUN=0 survives a reboot", "chosen")
+    cgatt_0_persists: bool = option(
+        False,
+        "after AT+CGATT=0 only AT+CGATT=1 or a start attach again, not CFUN or COPS",
+        "chosen",
+    )
     csq: int = option(18, "signal quality while attached (+CSQ)", "chosen", low=0, high=31)
     rsrq: int = option(20, "+CESQ while attached", "chosen", low=0, high=34)
     rsrp: int = option(50, "+CESQ while attached", "chosen", low=0, high=97)

@@ -147,11 +147,15 @@ class Network:
         }
         if persists.get(value, False):
             self._module.nvm.put("cfun", value)
+        if value == CFUN_FULL:
+            self._want_attach()
         self._radio_changed()
 
     def select(self, mode, name=None, name_format=operators.NUMERIC):
         """AT+COPS=0, 1, 2 and 4."""
         self.operators.select(mode, name, name_format)
+        if self.operators.wanted:
+            self._want_attach()
         self._radio_changed()
 
     def attach(self, wanted):
@@ -192,6 +196,11 @@ class Network:
         mode, tau, active = self._module.settings.get("+CPSMS")
         granted = mode == 1 and self._module.config.psm_granted
         return (active, tau) if granted else (_NO_PSM, _NO_PSM)
+
+    def _want_attach(self):
+        """The radio or the operator is chosen anew, which ends an AT+CGATT=0."""
+        if not self._module.config.cgatt_0_persists:
+            self.attach_wanted = True
 
     def _cancel_attach(self):
         if self._attach_timer is not None:
