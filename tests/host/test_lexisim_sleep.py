@@ -32,10 +32,12 @@ def sleeping_bench(**options):
     [
         ("AT+UPSV=0", "OK", "0"),
         ("AT+UPSV=0,5000,4", "OK", "0"),
-        ("AT+UPSV=1,5000,4", "OK", "1,5000,4"),
+        ("AT+UPSV=1,5000,1", "OK", "1,5000,1"),
         ("AT+UPSV=1,6000", "OK", "1,6000,2"),
         ("AT+UPSV=1", "OK", "1,5000,2"),
-        ("AT+UPSV=5,5000,3", "OK", "5,5000,3"),
+        ("AT+UPSV=5,5000,2", "OK", "5,5000,2"),
+        ("AT+UPSV=1,5000,4", "+CME ERROR: 3", "0"),
+        ("AT+UPSV=5,5000,3", "+CME ERROR: 3", "0"),
         ("AT+UPSV=2", "+CME ERROR: 50", "0"),
         ("AT+UPSV=4", "+CME ERROR: 50", "0"),
         ("AT+UPSV=6", "+CME ERROR: 50", "0"),
@@ -69,7 +71,7 @@ def test_bad_option(text):
 
 def test_deaf_only_after_the_timeout_since_the_last_character():
     bench = Bench()
-    bench.command("AT+UPSV=1,5000,4")
+    bench.command("AT+UPSV=1,5000,2")
     bench.pass_time(3.9)  # 0.9 s in command()
     assert uart(bench) == "awake"
     assert bench.raw(b"\r", 4.9) == b""  # any character counts
@@ -148,8 +150,8 @@ def test_upsv_0_ends_it_for_good():
 
 def test_a_shorter_timeout_is_in_force_at_once():
     bench = Bench()
-    bench.command("AT+UPSV=1,60000,4")
-    bench.command("AT+UPSV=1,1000,4")
+    bench.command("AT+UPSV=1,60000,2")
+    bench.command("AT+UPSV=1,1000,2")
     bench.pass_time(1.0)
     assert uart(bench) == "deaf"
 
@@ -209,13 +211,25 @@ def test_timeout_follows_the_speed():
     assert module.state()["uart"] == "deaf"
 
 
-def test_deep_sleep_may_need_the_usb_off():
-    bench = Bench(deep_sleep_needs_no_usb=True, cmee=1)
-    assert bench.command("AT+UPSV=1,5000,3") == ["+CME ERROR: 3"]
+def test_deep_sleep_needs_the_usb_off():
+    bench = Bench(cmee=1, cme_deep_sleep=4)
+    assert bench.command("AT+UPSV=1,5000,3") == ["+CME ERROR: 4"]
+    assert bench.command("AT+UPSV=0,5000,3") == ["OK"]
     assert bench.command("AT+UPSV=1,5000,2") == ["OK"]
     assert bench.command("AT+UUSBCONF=99") == ["OK"]
     assert bench.command("AT+UUSBCONF?") == ["+UUSBCONF: 99", "OK"]
     assert bench.command("AT+UPSV=1,5000,3") == ["OK"]
+
+
+def test_deep_sleep_by_default_needs_the_usb_off_too():
+    bench = Bench(cmee=1, upsv_max_sleep=3)
+    assert bench.command("AT+UPSV=1,5000") == ["+CME ERROR: 3"]
+
+
+def test_deep_sleep_may_not_need_the_usb_off():
+    bench = Bench(deep_sleep_needs_no_usb=False)
+    assert bench.command("AT+UPSV=1,5000,4") == ["OK"]
+    assert bench.command("AT+UPSV?") == ["+UPSV: 1,5000,4", "OK"]
 
 
 def test_verb():

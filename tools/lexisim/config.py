@@ -116,8 +116,9 @@ class Config:
         choices=("send", "hold", "lose"),
     )
     deep_sleep_needs_no_usb: bool = option(
-        False, "AT+UPSV= with <max_sleep> 3 or 4 is an error before AT+UUSBCONF=99", "R10"
+        True, "AT+UPSV= with <max_sleep> 3 or 4 is an error before AT+UUSBCONF=99", "R10"
     )
+    cme_deep_sleep: int = cme(3, "CME of AT+UPSV= with <max_sleep> 3 or 4 while the USB is on")
 
     # Identity
     manufacturer: str = option("u-blox", "+CGMI", "chosen")

@@ -67,10 +67,11 @@ def _upsv_set(module, text):
     mode, timeout_ms, max_sleep = values(module, text, _UPSV)
     if mode not in sleep.MODES:
         raise CommandError(module.config.cme_bad_parameter)
-    deep = mode != sleep.MODE_ON and (max_sleep or 0) >= _DEEP_SLEEP
+    depth = module.config.upsv_max_sleep if max_sleep is None else max_sleep
+    deep = mode != sleep.MODE_ON and depth >= _DEEP_SLEEP
     usb_off = module.settings.get("+UUSBCONF")[0] == _USB_OFF
     if deep and module.config.deep_sleep_needs_no_usb and not usb_off:
-        raise CommandError(codes.CME_NOT_ALLOWED)
+        raise CommandError(module.config.cme_deep_sleep)
     module.sleep.store(mode, timeout_ms, max_sleep)
     return Reply()
 
