@@ -112,6 +112,58 @@ def test_the_timeout_begins_at_the_end_of_a_press():
     assert bench.command("AT") == ["OK"]
 
 
+def test_it_does_not_fall_asleep_while_pwr_on_is_low():
+    bench = Bench(upsv="1,1000,2", pwr_on_off_s=100.0)
+    bench.do("pwr_on low")
+    bench.pass_time(10)
+    assert bench.command("AT") == ["OK"]
+    bench.pass_time(10)
+    assert uart(bench) == "awake"
+    bench.do("pwr_on high")
+    bench.pass_time(0.9)
+    assert uart(bench) == "awake"
+    bench.pass_time(0.2)
+    assert uart(bench) == "deaf"
+
+
+@pytest.mark.parametrize(("counts", "state"), [(False, "deaf"), (True, "awake")])
+def test_output_may_renew_the_timeout(counts, state):
+    bench = Bench(upsv="1,2000,2", upsv_counts_output=counts)
+    bench.command("AT")
+    bench.do("urc +X: 1")
+    bench.pass_time(1.5)
+    assert uart(bench) == state
+    bench.pass_time(2)
+    assert uart(bench) == "deaf"
+    bench.do("urc +X: 2")  # comes all the same, and wakes nothing
+    assert bench.run(1) == ["+X: 2"]
+    assert uart(bench) == "deaf"
+
+
+def test_a_line_that_sleep_cuts_off_is_lost():
+    bench = Bench(upsv="1,2000,2")
+    bench.raw(b"AT+CGM", 3)
+    assert uart(bench) == "deaf"
+    press(bench, "pwr_on", 0.1)
+    assert bench.command("AT+CGMI") == ["u-blox", "OK"]
+
+
+def test_a_waiting_line_that_sleep_cuts_off_is_lost():
+    bench = Bench(upsv="1,500,2", cfun_delay_s=2.0)
+    assert bench.raw(b"AT+CFUN=1\rAT+CGMM\rAT+CGM", 1.0) == b""
+    assert uart(bench) == "deaf"
+    assert bench.run(2.0) == ["OK", "LEXI-R10401D", "OK"]
+    press(bench, "pwr_on", 0.1)
+    assert bench.command("AT+CGMI") == ["u-blox", "OK"]
+
+
+def test_urcs_wait_no_longer_for_a_line_that_sleep_cut_off():
+    bench = Bench(upsv="1,500,2", line_idle_s=5.0)
+    bench.raw(b"AT+CGM", 0.1)
+    bench.do("urc +X: 1")
+    assert bench.run(1.0) == ["+X: 1"]
+
+
 def test_a_long_press_still_switches_off():
     bench = sleeping_bench()
     press(bench, "pwr_on", 2.0)

@@ -108,6 +108,9 @@ class Config:
     upsv_max_sleep: int = option(
         2, "<max_sleep> of AT+UPSV=1,<timeout> without one", "chosen", low=0, high=4
     )
+    upsv_counts_output: bool = option(
+        False, "what the module sends renews <timeout> too, as what it receives does", "chosen"
+    )
     upsv_urcs: str = option(
         "send",
         "while the UART is deaf URCs come all the same (send), wait for PWR_ON (hold), or are "

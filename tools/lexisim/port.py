@@ -107,6 +107,15 @@ class AtPort:
         self._stop_idle_timer()
         self._idle_timer = self._module.session.after_real(config.line_idle_s, self._line_idle)
 
+    def cut_line(self):
+        """The UART went deaf: a line that has no end yet is lost, also one that waits."""
+        while self._backlog and self._backlog[-1][0] != _CR:
+            self._backlog.pop()
+        self._line.clear()
+        if self._idle_timer is not None:
+            self._stop_idle_timer()
+            self.release_urcs()
+
     def _line_starts(self, start_s, queued):
         early = self.pauses.line_starts(start_s, queued)
         self._lose_line = early and self._module.config.gap_policy == "drop"
@@ -232,7 +241,11 @@ class AtPort:
     # Module to host
 
     def _send(self, data, kind):
-        return self._module.transmitter.send(data, kind, self._module.clock.real_s)
+        transmitter = self._module.transmitter
+        end_s = transmitter.send(data, kind, self._module.clock.real_s)
+        if not transmitter.muted:
+            self._module.sleep.said(end_s * self._module.clock.speed)
+        return end_s
 
     def _answer(self, lines, final, after):
         for line in lines:

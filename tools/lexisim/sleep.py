@@ -1,10 +1,12 @@
 """UART power saving (+UPSV): whether the module hears the host.
 
 Mode 1: the UART is awake for <timeout> after the latest character or press of PWR_ON, then it is
-deaf, and only a press of PWR_ON wakes it (published LEXI-R10 manual). Mode 5 leaves this to a
+deaf, and only a press of PWR_ON wakes it (published LEXI-R10 manual). While PWR_ON is held low it
+does not fall asleep. Mode 5 leaves this to a
 GPIO, which nobody pulls low here. The client and the radio go on whatever the UART does.
 """
 
+from . import pins
 from .options import split_upsv
 
 MODE_ON = 0
@@ -74,6 +76,11 @@ class Sleep:
         if self._timer is None and self._module.booted and self.setting[0] == MODE_TIMED:
             self._watch(self._timeout_s())
 
+    def said(self, end_s):
+        """The module sends; its last character is out at `end_s`."""
+        if self._module.config.upsv_counts_output:
+            self._active_s = max(self._active_s, end_s)
+
     def _timeout_s(self):
         return self.setting[1] / 1000
 
@@ -82,13 +89,14 @@ class Sleep:
 
     def _look(self):
         self._timer = None
-        if self.setting[0] != MODE_TIMED:
-            return
+        if self.setting[0] != MODE_TIMED or self._module.pins.level("pwr_on") == pins.LOW:
+            return  # the release of PWR_ON wakes, and watches again
         left_s = self._active_s + self._timeout_s() - self._module.clock.module_s
         if left_s > _TOLERANCE_S:
             self._watch(left_s)
         else:
             self._set(True)
+            self._module.port.cut_line()
 
     def _set(self, deaf):
         if deaf != self.deaf:
