@@ -90,11 +90,30 @@ def test_what_is_stored_and_what_outlives_a_start(line, read, answer, restarted)
 @pytest.mark.parametrize(
     ("state", "cme"), [("pin", 11), ("puk", 12), ("absent", 10), ("failure", 13)]
 )
-@pytest.mark.parametrize("line", ["AT+CIMI", "AT+CCID", "AT+CGATT=1"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "AT+CIMI",
+        "AT+CCID",
+        "AT+CGATT=1",
+        "AT+CGACT=1,1",
+        "AT+COPS=0",
+        'AT+COPS=1,2,"310410"',
+        'AT+COPS=4,2,"310410"',
+        "AT+COPS=?",
+    ],
+)
 def test_what_needs_the_sim(line, state, cme):
-    bench = attached_bench()
+    bench = attached_bench(cops_scan_s=0.5)
     bench.do(f"sim {state}")
     assert bench.command(line) == [f"+CME ERROR: {cme}"]
+
+
+@pytest.mark.parametrize("line", ["AT+COPS=2", "AT+COPS=3,2", "AT+COPS?", "AT+CFUN=1"])
+def test_what_needs_no_sim(line):
+    bench = attached_bench()
+    bench.do("sim absent")
+    assert bench.command(line)[-1] == "OK"
 
 
 # Registration
@@ -213,9 +232,6 @@ def test_format_alone_leaves_the_registration_alone():
         ('AT+COPS=1,0,"Net One"', "OK", 1),
         ('AT+COPS=1,1,"Net One"', "OK", 1),
         ('AT+COPS=1,2,"310260"', "OK", 3),
-        ('AT+COPS=1,2,"00101"', "+CME ERROR: 30", 2),
-        ('AT+COPS=1,0,"Other"', "+CME ERROR: 30", 2),
-        ('AT+COPS=1,0,""', "+CME ERROR: 30", 2),
         ('AT+COPS=4,2,"310260"', "OK", 1),
         ('AT+COPS=4,2,"00101"', "OK", 1),
     ],
@@ -231,6 +247,18 @@ def test_manual_selection(line, answer, stat):
     assert bench.command("AT+COPS=0") == ["OK"]
     bench.run(10)
     assert bench.module.state()["cereg"] == 1
+
+
+@pytest.mark.parametrize("operator", ['2,"00101"', '0,"Other"', '0,""'])
+def test_an_operator_out_of_sight_changes_nothing(operator):
+    bench = attached_bench(operator="Net One")
+    bench.command("AT+CEREG=1")
+    assert bench.command(f"AT+COPS=1,{operator}") == ["+CME ERROR: 30"]
+    assert bench.run(10) == []
+    assert bench.command("AT+COPS?") == ['+COPS: 0,0,"Net One",7', "OK"]
+    bench.command("AT+COPS=2")
+    assert bench.command(f"AT+COPS=1,{operator}") == ["+CME ERROR: 30"]
+    assert bench.command("AT+COPS?") == ["+COPS: 2", "OK"]
 
 
 def test_list_of_operators():

@@ -85,9 +85,10 @@ def _cgact_set(module, text):
     state, *cids = text.split(",")
     (wanted,) = values(module, state, [Number("state", 0, 1)])
     chosen = _defined_cids(module, cids) if cids else list(module.bearers.defined)
-    if wanted and not module.network.attached:
-        raise CommandError(module.config.cme_no_network)
     if wanted:
+        module.network.need_sim()
+        if not module.network.attached:
+            raise CommandError(module.config.cme_no_network)
         for cid in chosen:
             module.bearers.activate(cid)
         return Reply()

@@ -5,6 +5,7 @@ the scenario says otherwise: lost for a time, the SIM denied, or a forced +CEREG
 """
 
 from . import bearers, codes, operators
+from .at import CommandError
 from .operators import Operators
 
 SIM_READY = "READY"
@@ -73,6 +74,11 @@ class Network:
     def radio_off(self):
         """Whether the host switched the radio off."""
         return self.cfun != CFUN_FULL or not self.operators.wanted
+
+    def need_sim(self):
+        """Raise CommandError unless the SIM can be used."""
+        if self.sim in SIM_ERRORS:
+            raise CommandError(SIM_ERRORS[self.sim])
 
     def boot(self):
         """State after a start; the radio switch comes from NVM, the PIN is asked for again."""
@@ -152,11 +158,13 @@ class Network:
         self._radio_changed()
 
     def select(self, mode, name=None, name_format=operators.NUMERIC):
-        """AT+COPS=0, 1, 2 and 4."""
-        self.operators.select(mode, name, name_format)
+        """AT+COPS=0, 1, 2 and 4. Returns False, all as it was, if =1 names one not in sight."""
+        if not self.operators.select(mode, name, name_format):
+            return False
         if self.operators.wanted:
             self._want_attach()
         self._radio_changed()
+        return True
 
     def attach(self, wanted):
         """AT+CGATT=0 and =1."""
@@ -212,12 +220,11 @@ class Network:
         if not module.radio_runs:
             return  # `ready` will come back here
         self._cancel_attach()
-        outcome = self.operators.outcome
         if self.radio_off or not self.attach_wanted or self.sim != SIM_READY:
             self._set_stat(codes.CEREG_IDLE)
-        elif self.denied or (self.available and outcome == operators.REFUSED):
+        elif self.denied or (self.available and self.operators.refuses):
             self._set_stat(codes.CEREG_DENIED)
-        elif not self.available or outcome == operators.ABSENT:
+        elif not self.available:
             self._set_stat(codes.CEREG_SEARCHING)
         elif not self.attached:
             self._set_stat(codes.CEREG_SEARCHING)

@@ -46,8 +46,7 @@ def _sim_read(name, prefix=""):
     answer = from_config(name, prefix)
 
     def handler(module, text):
-        if module.network.sim in network.SIM_ERRORS:
-            raise CommandError(network.SIM_ERRORS[module.network.sim])
+        module.network.need_sim()
         return answer(module, text)
 
     return handler
@@ -86,13 +85,13 @@ def _cops_set(module, text):
     needed = {operators.FORMAT_ONLY: [name_format]}.get(mode, [name_format, name] * by_name)
     if None in needed:
         raise CommandError(module.config.cme_bad_parameter)
-    chosen = module.network.operators
+    if mode not in (operators.DEREGISTERED, operators.FORMAT_ONLY):
+        module.network.need_sim()
     if name_format is not None and not by_name:
-        chosen.format = name_format
+        module.network.operators.format = name_format
     if mode == operators.FORMAT_ONLY:
         return Reply()
-    module.network.select(mode, name if by_name else None, name_format)
-    if chosen.outcome == operators.ABSENT:
+    if not module.network.select(mode, name if by_name else None, name_format):
         raise CommandError(module.config.cme_no_network)
     return Reply()
 
@@ -104,6 +103,7 @@ def _cops_read(module, _):
 def _cops_test(module, _):
     """The networks in sight, which takes its time."""
     radio = module.network
+    radio.need_sim()
     if radio.cfun != network.CFUN_FULL:
         raise CommandError(codes.CME_NOT_ALLOWED)
     answer = radio.operators.answer_test(radio.attached, radio.denied, radio.available)
@@ -113,8 +113,7 @@ def _cops_test(module, _):
 def _cgatt_set(module, text):
     (wanted,) = values(module, text, [Number("state", 0, 1)])
     radio = module.network
-    if radio.sim in network.SIM_ERRORS:
-        raise CommandError(network.SIM_ERRORS[radio.sim])
+    radio.need_sim()
     radio.attach(bool(wanted))
     if wanted and not (radio.attached or radio.attaching):
         raise CommandError(module.config.cme_no_network)

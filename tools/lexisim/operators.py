@@ -10,11 +10,6 @@ LONG = 0
 SHORT = 1
 NUMERIC = 2
 
-# Whether the network takes the module.
-REGISTERS = "registers"
-REFUSED = "refused"
-ABSENT = "absent"
-
 _E_UTRAN = 7
 _AVAILABLE, _CURRENT, _FORBIDDEN = 1, 2, 3
 
@@ -39,20 +34,19 @@ class Operators:
         return self.mode != DEREGISTERED
 
     @property
-    def outcome(self):
-        """What comes of asking the chosen operator."""
-        if self.mode != MANUAL or self._chosen == self._config.plmn:
-            return REGISTERS
-        return REFUSED if self._chosen in self._others else ABSENT
+    def refuses(self):
+        """Whether the chosen operator refuses the SIM."""
+        return self.mode == MANUAL and self._chosen != self._config.plmn
 
     def select(self, mode, name=None, name_format=NUMERIC):
-        """AT+COPS=0, 1, 2 and 4."""
+        """AT+COPS=0, 1, 2 and 4. Returns False, all as it was, if =1 names one not in sight."""
+        known = [self._config.plmn, *self._others]
+        matching = [plmn for plmn in known if name and self._name(plmn, name_format) == name]
+        if mode == MANUAL and not matching:
+            return False
         self.mode = mode
-        self._chosen = None
-        if name is not None:
-            known = [self._config.plmn, *self._others]
-            matching = [plmn for plmn in known if name and self._name(plmn, name_format) == name]
-            self._chosen = matching[0] if matching else ""
+        self._chosen = matching[0] if matching else None
+        return True
 
     def answer(self, registered):
         """Return what AT+COPS? prints."""
