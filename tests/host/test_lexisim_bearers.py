@@ -106,6 +106,45 @@ def test_undefining_a_context():
     assert bench.command("AT+CGACT?") == ["+CGACT: 1,1", "OK"]
 
 
+def test_the_last_active_context_is_not_undefined():
+    bench = attached_bench()
+    for line in (SECOND, "AT+CGACT=1,2", "AT+CGACT=0,1"):
+        assert bench.command(line) == ["OK"]
+    assert bench.command("AT+CGDCONT=2") == ["+CME ERROR: 171"]
+    assert bench.command("AT+CGDCONT?") == [FACTORY, SECOND_ROW, "OK"]
+    assert bench.command("AT+CGACT?") == ["+CGACT: 1,0", "+CGACT: 2,1", "OK"]
+    bench.command("AT+CGACT=1,1")
+    assert bench.command("AT+CGDCONT=2") == ["OK"]
+    assert bench.command("AT+CGACT?") == ["+CGACT: 1,1", "OK"]
+
+
+def test_a_bearer_id_stays_as_long_as_its_context():
+    bench = attached_bench()
+
+    def bearer_ids():
+        *rows, _ = bench.command("AT+CGCONTRDP")
+        return [row.split(",")[:2] for row in rows]
+
+    bench.command(SECOND)
+    bench.command("AT+CGACT=1,2")
+    assert bearer_ids() == [["+CGCONTRDP: 1", "5"], ["+CGCONTRDP: 2", "6"]]
+    bench.command("AT+CGACT=0,1")
+    assert bearer_ids() == [["+CGCONTRDP: 2", "6"]]
+    bench.command("AT+CGACT=1,1")
+    assert bearer_ids() == [["+CGCONTRDP: 1", "5"], ["+CGCONTRDP: 2", "6"]]
+
+
+def test_a_type_is_in_force_after_the_next_activation():
+    bench = attached_bench()
+    bench.command(SECOND)
+    bench.command("AT+CGACT=1,2")
+    bench.command('AT+CGDCONT=2,"IPV6","six"')
+    assert bench.command("AT+CGPADDR=2")[0] == '+CGPADDR: 2,"10.0.0.3"'
+    bench.command("AT+CGACT=0,2")
+    bench.command("AT+CGACT=1,2")
+    assert bench.command("AT+CGPADDR=2")[0].startswith('+CGPADDR: 2,"32.1.13.184.')
+
+
 def test_an_apn_is_in_force_after_the_next_activation():
     bench = attached_bench()
     bench.command('AT+CGDCONT=1,"IP","iot.example"')
@@ -148,6 +187,11 @@ def test_ipv6_address():
     assert bench.command("AT+CGPADDR=3")[0] == (
         '+CGPADDR: 3,"32.1.13.184.0.0.0.0.0.0.0.0.0.0.0.4"'
     )
+    row = bench.command("AT+CGCONTRDP=3")[0]
+    _, _, apn, address, gateway, *dns = row.split(",")
+    assert apn == '"six"'
+    assert address.startswith('"32.1.13.184.') and address.count(".") == 31
+    assert [each.count(".") for each in (gateway, *dns)] == [15] * 3
 
 
 # +CGEV

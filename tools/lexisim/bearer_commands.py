@@ -23,9 +23,14 @@ _CGAUTH = (
     Text("password", ".{0,64}"),
 )
 _CIDS = f"({bearers.CIDS[0]}-{bearers.CIDS[-1]})"
-_SUBNET = "255.255.255.0"
-_GATEWAY = "10.0.0.254"
-_DNS = ("192.0.2.53", "192.0.2.54")
+# Subnet mask, gateway, DNS servers.
+_IPV4 = ("255.255.255.0", "10.0.0.254", "192.0.2.53", "192.0.2.54")
+_IPV6 = (
+    "255.255.255.255.255.255.255.255.0.0.0.0.0.0.0.0",
+    "254.128.0.0.0.0.0.0.0.0.0.0.0.0.0.1",
+    "32.1.13.184.0.0.0.0.0.0.0.0.0.0.0.53",
+    "32.1.13.184.0.0.0.0.0.0.0.0.0.0.0.54",
+)
 
 
 def _bad(module):
@@ -48,6 +53,8 @@ def _cgdcont_set(module, text):
         return Reply()
     if (apn, address) != (None, None):
         raise _bad(module)
+    if cid != bearers.DEFAULT_CID and module.bearers.is_last([cid]):
+        raise CommandError(module.config.cme_last_bearer)
     module.bearers.undefine(cid)
     return Reply()
 
@@ -92,8 +99,7 @@ def _cgact_set(module, text):
         for cid in chosen:
             module.bearers.activate(cid)
         return Reply()
-    ending = set(chosen) & set(module.bearers.active)
-    if ending and ending == set(module.bearers.active):
+    if module.bearers.is_last(chosen):
         raise CommandError(module.config.cme_last_bearer)
     for cid in chosen:
         module.bearers.deactivate(cid)
@@ -123,8 +129,9 @@ def _cgcontrdp(module, text):
 
 
 def _dynamic_row(of, cid):
-    address = f"{of.address(cid)}.{_SUBNET}"
-    texts = ",".join(f'"{each}"' for each in (of.apn(cid), address, _GATEWAY, *_DNS))
+    subnet, *others = _IPV6 if of.is_ipv6(cid) else _IPV4
+    address = f"{of.address(cid)}.{subnet}"
+    texts = ",".join(f'"{each}"' for each in (of.apn(cid), address, *others))
     return f"+CGCONTRDP: {cid},{of.bearer_id(cid)},{texts}"
 
 

@@ -5,6 +5,7 @@ Others are activated by the host. All end with the registration.
 """
 
 from dataclasses import asdict, dataclass
+from itertools import count
 
 DEFAULT_CID = 1
 CIDS = range(1, 9)  # <cid> of +ULWM2MCONFIG (manual)
@@ -29,12 +30,20 @@ class Context:
     password: str = ""
 
 
+@dataclass(frozen=True)
+class Bearer:
+    """What an active context was given; it stays so until the context ends."""
+
+    bearer_id: int  # of EPS
+    context: Context  # as it was defined then
+
+
 class Bearers:
     """The contexts by <cid>."""
 
     def __init__(self, module):
         self._module = module
-        self._active = {}  # <cid>: the APN in use, in the order of their activation
+        self._active = {}  # <cid>: Bearer
 
     @property
     def defined(self):
@@ -65,8 +74,9 @@ class Bearers:
         """A context becomes active."""
         if cid in self._active:
             return
-        context = self.defined.get(cid, Context())
-        self._active[cid] = context.apn or self._module.config.apn
+        taken = {bearer.bearer_id for bearer in self._active.values()}
+        bearer_id = next(each for each in count(_FIRST_BEARER_ID) if each not in taken)
+        self._active[cid] = Bearer(bearer_id, self.defined.get(cid, Context()))
         self._note(cid, "up")
         self._event(f"ME PDN ACT {cid}")
 
@@ -93,21 +103,30 @@ class Bearers:
             self._note(cid, "down")
         self._active.clear()
 
+    def is_last(self, cids):
+        """Whether no context would be left active without these."""
+        ending = set(cids) & set(self._active)
+        return bool(ending) and ending == set(self._active)
+
+    def is_ipv6(self, cid):
+        """Whether an active context has an IPv6 address."""
+        return self._active[cid].context.pdp_type == "IPV6"
+
     def address(self, cid):
         """Return the IP address of an active context, or None."""
         if cid not in self._active:
             return None
-        if self.defined.get(cid, Context()).pdp_type == "IPV6":
+        if self.is_ipv6(cid):
             return f"32.1.13.184.0.0.0.0.0.0.0.0.0.0.0.{cid + 1}"
         return f"10.0.0.{cid + 1}"
 
     def bearer_id(self, cid):
         """Return the EPS bearer of an active context."""
-        return _FIRST_BEARER_ID + list(self._active).index(cid)
+        return self._active[cid].bearer_id
 
     def apn(self, cid):
         """Return the APN an active context uses."""
-        return self._active[cid]
+        return self._active[cid].context.apn or self._module.config.apn
 
     def _note(self, cid, what):
         self._module.record("bearer", cid, what)
