@@ -242,6 +242,23 @@ def test_the_network_ends_a_context():
     assert run_verb(bench.module, "bearer 2 up") == "error: there is no network, or no context 2"
 
 
+def test_the_vendors_urc_tells_what_the_network_ended():
+    bench = attached_bench(uupsdd=True)
+    bench.command(SECOND)
+    bench.command("AT+CGACT=1,2")
+    assert bench.command("AT+CGACT=0,2") == ["OK"]
+    bench.command("AT+CGACT=1,2")
+    bench.do("bearer 2 down")
+    assert bench.run(1) == ["+UUPSDD: 2"]
+    bench.command("AT+CGACT=1,2")
+    bench.command("AT+CGEREP=1")
+    bench.do("network lost")
+    assert bench.run(1) == ["+CGEV: NW DETACH", "+UUPSDD: 1", "+UUPSDD: 2"]
+    bench.do("network back")
+    bench.run(10)
+    assert bench.command("AT+CFUN=0") == ["OK", "+CGEV: ME DETACH"]
+
+
 @pytest.mark.parametrize(("mode", "lost"), [(1, True), (2, False)])
 def test_events_may_be_lost_while_the_port_is_busy(mode, lost):
     bench = attached_bench(cgev_lost_when_busy=True)

@@ -1,4 +1,4 @@
-"""PDP contexts: what is defined, what is active, and the +CGEV URCs (3GPP TS 27.007).
+"""PDP contexts: what is defined, what is active, the URCs +CGEV (3GPP TS 27.007) and +UUPSDD.
 
 Context 1 is the automatic LTE bearer: active from the registration on, and never undefined.
 Others are activated by the host. All end with the registration.
@@ -86,6 +86,7 @@ class Bearers:
             del self._active[cid]
             self._note(cid, "down")
             self._event(f"{by} PDN DEACT {cid}")
+            self._tell_loss([cid], by)
 
     def attached(self):
         """The module registered: the automatic bearer comes with it."""
@@ -93,9 +94,11 @@ class Bearers:
 
     def detached(self, by):
         """The module is registered no longer; a detach implies that all contexts ended."""
-        if self._active:
+        ended = self.active
+        if ended:
             self.power_off()
             self._event(f"{by} DETACH")
+            self._tell_loss(ended, by)
 
     def power_off(self):
         """All contexts end without a word."""
@@ -130,6 +133,11 @@ class Bearers:
 
     def _note(self, cid, what):
         self._module.record("bearer", cid, what)
+
+    def _tell_loss(self, cids, by):
+        if by == BY_NETWORK and self._module.config.uupsdd:
+            for cid in cids:
+                self._module.port.urc(f"+UUPSDD: {cid}")
 
     def _event(self, text):
         mode, _ = self._module.settings.get("+CGEREP")

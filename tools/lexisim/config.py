@@ -174,6 +174,12 @@ class Config:
     cgev_lost_when_busy: bool = option(
         False, "a +CGEV is lost if it comes while a command runs and +CGEREP is 1", "sibling"
     )
+    uupsdd: bool = option(
+        False,
+        "+UUPSDD: <cid> tells of every context that the network ends; no command asks for it, "
+        "and +CGEREP does not matter",
+        "R10",
+    )
     psm_granted: bool = option(True, "+CEREG shows the timers of AT+CPSMS=1", "chosen")
     psm_urcs: bool = option(
         False, "with +UPSMR=1 and +CPSMS=1 +UUPSMR: 2,1 says at each attach: no PSM", "chosen"
