@@ -157,6 +157,83 @@ def test_broken_nvm_file(tmp_path, text):
         Nvm(path)
 
 
+_ROW = [721, 0, 2, 1, 1, 0, 0, 0, 40, 0, 0, 1]
+_WRONG_VALUES = [
+    ("activation_mode", "0"),
+    ("activation_mode", None),
+    ("stat", 1),
+    ("stat", [1]),
+    ("stat", [1, "7"]),
+    ("rows", []),
+    ("rows", {"721": [721]}),
+    ("rows", {"721": "721"}),
+    ("rows", {"x": _ROW}),
+    ("cfun", [1]),
+    ("cfun", True),
+    ("mno", "90"),
+    ("mno_next", {}),
+    ("erased", "no"),
+    ("firmware", "1"),
+    ("bricked", 1),
+    ("contexts", [1]),
+    ("contexts", {"one": {}}),
+    ("contexts", {"1": ["IP"]}),
+    ("contexts", {"1": {"pdp_type": 4}}),
+    ("contexts", {"1": {"colour": "red"}}),
+    ("&C", "1"),
+    ("&D", [1]),
+    ("&K", None),
+    ("+UPSV", 1),
+    ("+UPSV", [1]),
+    ("+UPSV", [1, 5000]),
+    ("+UPSV", ["1", "5000", "4"]),
+    ("+UPSV", [2, 5000, 4]),
+    ("+UUSBCONF", 99),
+    ("+UUSBCONF", []),
+    ("+UGPIOC", [23, 34]),
+    ("+UGPIOC", {"23": "34"}),
+    ("+CPSMS", [1, "01100000"]),
+    ("+CPSMS", [1, 0, 0]),
+    ("+CEDRXS", ["0000", 0]),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), _WRONG_VALUES)
+def test_nvm_file_with_a_wrong_value(tmp_path, name, value):
+    path = tmp_path / "nvm.json"
+    path.write_text(json.dumps({"format": 1, "values": {name: value}}))
+    with pytest.raises(NvmError) as caught:
+        Nvm(path)
+    assert str(caught.value) == f"{path}: {name} cannot be {json.dumps(value)}"
+
+
+def test_whatever_a_module_stores_can_be_loaded(tmp_path):
+    path = tmp_path / "nvm.json"
+    bench = Bench(nvm=Nvm(path), line_settings_persist=True)
+    for line in (
+        "AT+ULWM2M=0",
+        "AT+ULWM2MSTAT=1,5",
+        "AT+ULWM2MCONFIG=" + ",".join(map(str, _ROW)),
+        "AT&C0&D2&K0",
+        'AT+CGDCONT=2,"IP","a"',
+        "AT+CFUN=4",
+        "AT+UMNOPROF=3",
+        "AT+UPSV=1,60000,2",
+        "AT+UUSBCONF=99",
+        "AT+UGPIOC=23,34",
+        'AT+CPSMS=1,,,"10110100","00000010"',
+        'AT+CEDRXS=1,4,"0101"',
+        "AT+ULWM2M=2",
+    ):
+        assert bench.command(line) == ["OK"], line
+    stored = json.loads(path.read_text())["values"]
+    assert {name for name, _ in _WRONG_VALUES} - stored.keys() == {"mno", "firmware", "bricked"}
+    Nvm(path)
+    stored |= {"mno": 90, "firmware": 1, "bricked": True, "of another version": 1}
+    path.write_text(json.dumps({"format": 1, "values": stored}))
+    assert Nvm(path).get("firmware") == 1
+
+
 def test_nvm_that_cannot_be_written(tmp_path):
     with pytest.raises(NvmError, match="cannot be written"):
         Nvm(tmp_path / "no" / "nvm.json")

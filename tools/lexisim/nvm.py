@@ -9,8 +9,36 @@ import json
 import os
 import tempfile
 from contextlib import suppress
+from dataclasses import asdict
+
+from .bearers import Context
+from .options import split_upsv
+from .settings import SETTINGS
 
 _FORMAT = 1
+_UPSV = "+UPSV"  # has two lengths
+
+# What a stored value must be like: type, length, and so with all that is in it.
+_LIKE = {
+    "activation_mode": 0,
+    "stat": [0, 1],
+    "cfun": 1,
+    "mno": 0,
+    "mno_next": 0,
+    "erased": False,
+    "firmware": 0,
+    "bricked": False,
+    "&C": 1,
+    "&D": 1,
+    "&K": 3,
+    **{name: row.factory for name, row in SETTINGS.items() if isinstance(row.factory, list)},
+}
+# The same of each value of a dictionary whose keys are numbers.
+_EACH_LIKE = {
+    "rows": [0] * 12,
+    "contexts": asdict(Context()),
+    "+UGPIOC": 0,
+}
 
 
 class NvmError(Exception):
@@ -39,6 +67,9 @@ class Nvm:
         values = stored.get("values")
         if not isinstance(values, dict):
             raise NvmError(f"{path}: has no values")
+        for name, value in values.items():
+            if not _is_sound(name, value):
+                raise NvmError(f"{path}: {name} cannot be {json.dumps(value)}")
         return values
 
     def get(self, name, default=None):
@@ -75,3 +106,33 @@ class Nvm:
                 with suppress(OSError):
                     os.unlink(temporary)
             raise NvmError(f"{self.path}: cannot be written: {error}") from None
+
+
+def _is_sound(name, value):
+    """Return whether a value can be what the module once stored under this name."""
+    if name == _UPSV:
+        return isinstance(value, list) and _is_upsv(value)
+    if name in _EACH_LIKE:
+        return isinstance(value, dict) and all(
+            key.isdecimal() and _is_like(each, _EACH_LIKE[name]) for key, each in value.items()
+        )
+    return name not in _LIKE or _is_like(value, _LIKE[name])
+
+
+def _is_like(value, factory):
+    if type(value) is not type(factory):
+        return False
+    if isinstance(factory, list):
+        return len(value) == len(factory) and all(map(_is_like, value, factory))
+    if isinstance(factory, dict):
+        return value.keys() <= factory.keys() and all(
+            _is_like(each, factory[key]) for key, each in value.items()
+        )
+    return True
+
+
+def _is_upsv(numbers):
+    try:
+        return split_upsv(",".join(map(str, numbers))) == numbers
+    except ValueError:
+        return False
