@@ -17,7 +17,17 @@ import pytest
 import unixport
 from boardfiles import FilesError
 from lexisim import Config, Module, run_verb
-from pico import Board, BoardError, chip, compile_files, flash, images, project_files, wiring
+from pico import (
+    Board,
+    BoardError,
+    Stats,
+    chip,
+    compile_files,
+    flash,
+    images,
+    project_files,
+    wiring,
+)
 from pico import __main__ as cli
 from pico.repl import Repl
 
@@ -205,6 +215,10 @@ def run_cli(*arguments):
         (["--firmware", "a", "--bootrom", "b", "--files", "all"], "FILES=all: expected one of"),
         (["--firmware", "a", "--bootrom", "b", "--seconds", "x"], "SECONDS=x: expected a number"),
         (["--firmware", "a", "--bootrom", "b", "--until", "("], "UNTIL=.*"),
+        (
+            ["--firmware", "a", "--bootrom", "b", "--repl", "--until", "x"],
+            "UNTIL=x: a REPL runs until Ctrl-C, or for SECONDS",
+        ),
         (["--firmware", "a", "--bootrom", "b", "--speed", "0"], "--speed 0: expected a number"),
         (["--firmware", "a", "--bootrom", "b", "--scenario", "no.txt"], "scenario no.txt: "),
     ],
@@ -268,6 +282,74 @@ def test_the_tty_passes_every_byte_and_paces_the_board():
         for _ in range(1000):  # nobody reads: it does not wait
             repl.printed(every)
         os.close(tty)
+
+
+class NoBoard:
+    """What --repl takes for a Board. `error` is raised when it is made, or when it runs."""
+
+    error = None
+    at_start = False
+
+    def __init__(self, *_, **__):
+        self.now_s = 0.0
+        if self.at_start:
+            raise self.error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def run(self, _):
+        raise self.error
+
+    def stats(self):
+        return Stats(**dict.fromkeys(Stats.__dataclass_fields__, 0))
+
+
+@pytest.fixture
+def repl_of(monkeypatch, capsys):
+    """Return a function that runs --repl; it returns (status, stdout, tty closed)."""
+    closed = []
+
+    class Watched(Repl):
+        def close(self):
+            super().close()
+            closed.append(self.path)
+
+    def run(error, at_start):
+        board = type("Broken", (NoBoard,), {"error": error, "at_start": at_start})
+        monkeypatch.setattr(cli, "Board", board)
+        monkeypatch.setattr(cli, "Repl", Watched)
+        monkeypatch.setattr(cli.chip, "check", lambda: None)
+        status = cli.main(["--firmware", "a", "--bootrom", "b", "--repl"])
+        return status, capsys.readouterr().out, len(closed) == 1
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt(), 130), (BoardError("no firmware"), 2)]
+)
+def test_a_board_that_cannot_be_made_leaves_no_tty(error, status, repl_of):
+    assert repl_of(error, at_start=True) == (status, "", True)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "last"),
+    [
+        (KeyboardInterrupt(), 0, "module registered with no server; harm 0"),
+        (BoardError("HardFault\nthe board's output"), 1, "failed: HardFault"),
+    ],
+)
+def test_figures_of_a_repl_that_ends(error, status, last, repl_of):
+    found, printed, closed = repl_of(error, at_start=False)
+    first, *_, end = printed.splitlines()
+    assert (found, closed) == (status, True)
+    assert first.startswith("repl /dev/")
+    assert "\ntime   0.0 s emulated" in printed
+    assert end == last
 
 
 # The emulator

@@ -1,7 +1,8 @@
 """Runs the project's node on the virtual Pico, wired to the simulated module. See README.md.
 
 Prints what the board prints, each line with its emulated time, and at the end what it took. The
-exit status is 0, 1 if the board crashed or --until was not met, 2 for a wrong argument or file.
+exit status is 0, 1 if the board crashed or --until was not met, 2 for a wrong argument or file,
+130 after Ctrl-C before the board runs.
 
 With --repl the board's console is a tty instead, for mpremote and tools/deploy, until Ctrl-C.
 """
@@ -29,6 +30,7 @@ _DEFAULT_SECONDS = 7200.0
 _ENDLESS = 1e9
 _FAILED = 1
 _USAGE_ERROR = 2
+_INTERRUPTED = 130  # as the shell has it
 _DOWNLOADS = (
     f"download {images.FIRMWARE_HINT} and {images.BOOTROM_HINT}, then: "
     "make pico FIRMWARE=RPI_PICO-....uf2 BOOTROM=b1.bin"
@@ -113,39 +115,54 @@ def run(arguments):
             else:
                 board.run_until(until, seconds, 0)
         except BoardError as error:
-            why = str(error).partition("\n")[0]
+            why = _in_short(error)
         except KeyboardInterrupt:
             why = "stopped"
         printer.end(board.now_s)
         board.on_output = None
         _tell(board, module, heap=not arguments.no_probe)
-    if why is not None:
-        print(f"failed: {why}")
-        return _FAILED
-    return 0
+    return _end(why)
 
 
 def _run_repl(arguments, files, module, seconds):
     # The board prints into the tty, and nothing here but where that is.
     pins, uart = wiring()
-    repl = Repl()
-    board = Board(
-        arguments.firmware,
-        arguments.bootrom,
-        files,
-        module,
-        uart=uart,
-        pins=pins,
-        flow=arguments.flow,
-        on_console=repl.printed,
-        real_limit_s=float("inf"),
-    )
-    with board, contextlib.closing(repl):
+    with (
+        contextlib.closing(Repl()) as repl,
+        Board(
+            arguments.firmware,
+            arguments.bootrom,
+            files,
+            module,
+            uart=uart,
+            pins=pins,
+            flow=arguments.flow,
+            on_console=repl.printed,
+            real_limit_s=float("inf"),
+        ) as board,
+    ):
         print(f"repl {repl.path}", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
+        why = None
+        try:
             repl.run(board, seconds, arguments.speed)
+        except BoardError as error:
+            why = _in_short(error)
+        except KeyboardInterrupt:
+            pass  # how it is meant to end
         _tell(board, module, heap=False)
-    return 0
+    return _end(why)
+
+
+def _in_short(error):
+    return str(error).partition("\n")[0]
+
+
+def _end(why):
+    # Returns the exit status.
+    if why is None:
+        return 0
+    print(f"failed: {why}")
+    return _FAILED
 
 
 def _limits(arguments):
@@ -159,6 +176,8 @@ def _limits(arguments):
     if not 0 < arguments.speed < float("inf"):
         raise BoardError(f"--speed {arguments.speed:g}: expected a number above 0")
     until = arguments.until
+    if until and arguments.repl:
+        raise BoardError(f"UNTIL={until}: a REPL runs until Ctrl-C, or for SECONDS")
     if not until:
         shipped = not arguments.scenario and not arguments.seconds
         until = _DEFAULT_UNTIL if shipped else None
@@ -215,6 +234,8 @@ def main(argv=None):
     """Run the command line; return the exit status."""
     try:
         return run(build_parser().parse_args(argv))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except (BoardError, ValueError) as error:
         print(f"pico: {error}", file=sys.stderr)
         return _USAGE_ERROR
