@@ -96,6 +96,9 @@ CEREG_UNKNOWN = 4
 CEREG_ROAMING = 5
 CEREG_ATTACHED = frozenset((CEREG_HOME, CEREG_ROAMING))
 
+# <AcT> of +COPS, +CREG, +CGREG and +CEREG (3GPP TS 27.007).
+E_UTRAN = 7
+
 # +CME ERROR numbers and texts (3GPP TS 27.007 section 9.2).
 CME_TEXTS = {
     0: "phone failure",

@@ -10,7 +10,6 @@ from .port import Reply
 _UNKNOWN_99 = 99  # +CSQ, +CESQ
 _UNKNOWN_255 = 255
 _CLOCK_START = datetime(2026, 1, 1, tzinfo=timezone.utc)
-_E_UTRAN = 7
 _EDRX_E_UTRAN = 4  # <AcT-type> of +CEDRXS
 _TIMER = Text("timer", "[01]{8}")
 
@@ -75,7 +74,7 @@ _COPS = (
     Number("mode", 0, operators.FALLBACK),
     Number("format", 0, operators.NUMERIC),
     Text("oper"),
-    Number("AcT", _E_UTRAN, _E_UTRAN),
+    Number("AcT", codes.E_UTRAN, codes.E_UTRAN),
 )
 
 

@@ -1,5 +1,7 @@
 """Which operator the host asks for (+COPS), and which there are. Forms: 3GPP TS 27.007."""
 
+from . import codes
+
 AUTOMATIC = 0
 MANUAL = 1
 DEREGISTERED = 2
@@ -10,7 +12,6 @@ LONG = 0
 SHORT = 1
 NUMERIC = 2
 
-_E_UTRAN = 7
 _AVAILABLE, _CURRENT, _FORBIDDEN = 1, 2, 3
 
 
@@ -53,7 +54,7 @@ class Operators:
         if not registered:
             return f"+COPS: {self.mode}"
         name = self._name(self._config.plmn, self.format)
-        return f'+COPS: {self.mode},{self.format},"{name}",{_E_UTRAN}'
+        return f'+COPS: {self.mode},{self.format},"{name}",{codes.E_UTRAN}'
 
     def answer_test(self, registered, refused, available):
         """Return what AT+COPS=? prints."""
@@ -68,7 +69,7 @@ class Operators:
 
     def _row(self, plmn, state):
         names = ",".join(f'"{self._name(plmn, each)}"' for each in (LONG, SHORT, NUMERIC))
-        return f"({state},{names},{_E_UTRAN})"
+        return f"({state},{names},{codes.E_UTRAN})"
 
     def _name(self, plmn, name_format):
         if name_format == NUMERIC:
