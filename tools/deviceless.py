@@ -16,5 +16,6 @@ def load(name):
     if "micropython" not in sys.modules:
         sys.modules["micropython"] = types.ModuleType("micropython")
         sys.modules["micropython"].const = lambda value: value
+    if str(LIB) not in sys.path:
         sys.path.append(str(LIB))
     return importlib.import_module(name)

@@ -68,6 +68,17 @@ def test_loaded_files_are_those_of_the_library():
         deviceless.load("lexi.nothing")
 
 
+def test_files_are_found_also_when_const_is_there_already():
+    program = (
+        "import sys, types; sys.modules['micropython'] = types.ModuleType('micropython'); "
+        "sys.modules['micropython'].const = int; import deviceless; "
+        "print(deviceless.load('lexi.recovery.ladder').__name__); deviceless.load('lexi.codes'); "
+        "print(sys.path.count(str(deviceless.LIB)))"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert printed.split() == ["lexi.recovery.ladder", "1"]
+
+
 # The model of the module
 
 
