@@ -134,15 +134,18 @@ def install_npm():
 
 def run(what, *command):
     """Run a command in silence; raise SetupError with all it said if it fails."""
-    result = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    try:
+        result = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise SetupError(f"{what} failed: {error}") from None
     if result.returncode:
         raise SetupError(f"{what} failed:\n{result.stdout.rstrip()}")
 

