@@ -208,10 +208,58 @@ def test_a_shorter_timeout_is_in_force_at_once():
     assert uart(bench) == "deaf"
 
 
-def test_mode_5_is_always_awake():
+@pytest.mark.parametrize("gpio", [[], ["AT+UGPIOC=23,10"]])
+def test_mode_5_without_a_gpio_is_always_awake(gpio):
     bench = Bench(upsv="5,1000,3")
+    for line in gpio:
+        bench.command(line)
+    bench.do("gpio low")
     bench.pass_time(1000)
     assert bench.command("AT") == ["OK"]
+
+
+def test_mode_5_leaves_it_to_the_gpio():
+    bench = Bench(upsv="5,1000,3")
+    bench.command("AT+UGPIOC=23,34")
+    bench.pass_time(1000)
+    assert bench.command("AT") == ["OK"]
+    bench.raw(b"AT+CGM", 0.1)
+    bench.do("gpio low")
+    assert (uart(bench), bench.module.state()["gpio"]) == ("deaf", "low")
+    press(bench, "pwr_on", 0.1)
+    assert bench.command("AT") == []
+    bench.do("gpio high")
+    assert bench.command("AT+CGMI") == ["u-blox", "OK"]
+    bench.do("gpio low")
+    press(bench, "reset_n", 0.2)
+    bench.pass_time(10)  # NVM has both settings
+    assert uart(bench) == "deaf"
+    bench.do("gpio high")
+    bench.module.port.echo = False
+    assert bench.command("AT+UPSV=0") == ["OK"]
+    bench.do("gpio low")
+    assert bench.command("AT") == ["OK"]
+
+
+def test_mode_5_begins_with_the_later_of_its_two_commands():
+    for first, second in (("UPSV=5", "UGPIOC=23,34"), ("UGPIOC=23,34", "UPSV=5")):
+        bench = Bench()
+        bench.do("gpio low")
+        assert bench.command(f"AT+{first}") == ["OK"]
+        assert uart(bench) == "awake"
+        assert bench.command(f"AT+{second}") == ["OK"]
+        assert uart(bench) == "deaf"
+
+
+def test_held_urcs_come_when_the_gpio_goes_high():
+    bench = Bench(upsv="5,1000,3", upsv_urcs="hold")
+    bench.command("AT+UGPIOC=23,34")
+    bench.do("gpio low")
+    bench.do("urc +X: 1")
+    assert bench.run(10) == []
+    bench.do("gpio high")
+    assert bench.run(0.1) == ["+X: 1"]
+    assert run_verb(bench.module, "gpio up") == "error: expected: gpio low|high"
 
 
 def test_setting_outlives_the_process(tmp_path):

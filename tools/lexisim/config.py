@@ -101,7 +101,7 @@ class Config:
     upsv: str = option(
         "0",
         "factory value of +UPSV: 0, or mode,timeout_ms,max_sleep; 1,5000,4 is deaf after 5 s; "
-        "mode 5 (by GPIO) is always awake here",
+        "mode 5 is deaf while the GPIO of +UGPIOC mode 34 is low (verb gpio)",
         "chosen",
     )
     upsv_timeout_ms: int = option(5000, "<timeout> of AT+UPSV=1 without one", "chosen", low=0)

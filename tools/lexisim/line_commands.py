@@ -104,6 +104,7 @@ _UDCONF = {
 def _ugpioc_set(module, text):
     gpio, mode = values(module, text, (Number("gpio", 0, 255), Number("mode", 0, 255)), 2)
     module.settings.put("+UGPIOC", {**module.settings.get("+UGPIOC"), str(gpio): mode})
+    module.sleep.gpio_changed()
     return Reply()
 
 

@@ -69,6 +69,11 @@ def _level(pin):
     return parse
 
 
+def _gpio(words, rest, usage):
+    need(words in (["low"], ["high"]), usage)
+    return lambda module: module.sleep.set_gpio(words[0])
+
+
 def _cereg(words, rest, usage):
     need(len(words) == 1, usage)
     stat = whole(words[0], usage)
@@ -131,6 +136,11 @@ VERBS = {
     ),
     "pwr_on": Verb("pwr_on low|high", "drive PWR_ON", _level("pwr_on")),
     "reset_n": Verb("reset_n low|high", "drive RESET_N", _level("reset_n")),
+    "gpio": Verb(
+        "gpio low|high",
+        "drive the GPIO of +UGPIOC mode 34: with +UPSV=5 the UART is deaf while it is low",
+        _gpio,
+    ),
     "cereg": Verb("cereg <n>", "force the +CEREG state", _cereg),
     "network": Verb(
         "network lost [seconds] | back", "there is no network, or there is again", _network

@@ -1,7 +1,7 @@
 """PWR_ON and RESET_N: active-low inputs, judged when they are released by how long they were low.
 
 PWR_ON toggles: a press while the module is on switches it off (published LEXI-R10 drivers). Any
-press, however short, wakes a UART that saves power, from its beginning on.
+press, however short, wakes a UART that saves power by +UPSV=1, from its beginning on.
 """
 
 from . import harm

@@ -2,8 +2,9 @@
 
 Mode 1: the UART is awake for <timeout> after the latest character or press of PWR_ON, then it is
 deaf, and only a press of PWR_ON wakes it (published LEXI-R10 manual). While PWR_ON is held low it
-does not fall asleep. Mode 5 leaves this to a
-GPIO, which nobody pulls low here. The client and the radio go on whatever the UART does.
+does not fall asleep. In mode 5 it is deaf while the GPIO of +UGPIOC mode 34 is low, and PWR_ON
+does not matter; without such a GPIO it is always awake. The client and the radio go on whatever
+the UART does.
 """
 
 from . import pins
@@ -15,6 +16,7 @@ MODE_GPIO = 5
 MODES = (MODE_ON, MODE_TIMED, MODE_GPIO)
 
 _SETTING = "+UPSV"
+_GPIO_FUNCTION = 34  # of +UGPIOC: the GPIO of mode 5
 _TOLERANCE_S = 1e-6
 
 
@@ -25,6 +27,7 @@ class Sleep:
         self._module = module
         self.deaf = False
         self.deaf_bytes = 0  # what the host wrote in vain
+        self.gpio = pins.HIGH  # level of the GPIO of mode 5, whether it has that function or not
         self._active_s = 0.0  # when the host last gave a sign
         self._timer = None
 
@@ -63,12 +66,31 @@ class Sleep:
         self._set(False)
 
     def wake(self):
-        """The host pressed PWR_ON, or AT became ready."""
+        """The host pressed PWR_ON, or AT became ready: awake unless the GPIO forbids it."""
+        if self._gpio_forbids:
+            self._fall_asleep()
+            return
         was_deaf = self.deaf
         self._set(False)
         self.heard()
         if was_deaf and not self._module.port.busy:
             self._module.port.release_urcs()
+
+    def set_gpio(self, level):
+        """The host drives the GPIO of mode 5 "low" or "high"."""
+        self.gpio = level
+        self.gpio_changed()
+
+    def gpio_changed(self):
+        """The GPIO of mode 5 has another level, or +UGPIOC another function."""
+        if self._module.booted and self.setting[0] == MODE_GPIO:
+            self.wake()
+
+    @property
+    def _gpio_forbids(self):
+        functions = self._module.settings.get("+UGPIOC").values()
+        by_gpio = self.setting[0] == MODE_GPIO and _GPIO_FUNCTION in functions
+        return by_gpio and self.gpio == pins.LOW
 
     def heard(self):
         """A character has arrived: the timeout begins anew."""
@@ -95,6 +117,10 @@ class Sleep:
         if left_s > _TOLERANCE_S:
             self._watch(left_s)
         else:
+            self._fall_asleep()
+
+    def _fall_asleep(self):
+        if not self.deaf:
             self._set(True)
             self._module.port.cut_line()
 

@@ -119,6 +119,7 @@ def _line(settings, sleep):
         "dtr": settings.get(DTR),
         "flow": settings.get(FLOW),
         "upsv": sleep.setting,
+        "gpio": sleep.gpio,
         "uart": "deaf" if sleep.deaf else "awake",
         "deaf_bytes": sleep.deaf_bytes,
     }
