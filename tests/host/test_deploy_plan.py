@@ -152,6 +152,13 @@ def test_a_part_within_another_goes_by_its_last_name_too():
         choice.chosen_files("UNIX", "atport,nothing")
 
 
+@pytest.mark.parametrize("parts", ["atport", "lexi", "atport,lexi"])
+def test_parts_without_what_the_node_needs_are_refused(parts):
+    assert "lexi.recovery" in (boardfiles.BOARDS / "node.py").read_text()
+    with pytest.raises(DeployError, match="the node needs lexi-recovery: add it, or --no-node"):
+        choice.chosen_files("UNIX", parts)
+
+
 def test_mpy_is_of_the_version_that_is_asked_for():
     assert boardfiles.compile_mpy(b"x = 1 << 40")[:2] == bytes(
         [ord("M"), boardfiles.mpy_version()]

@@ -88,6 +88,14 @@ def test_source_parts_and_no_node(board, tmp_path):
     assert files == {path.name for path in unixport.ROOT.glob("lib/atport/*.py")}
 
 
+def test_a_removed_part_is_not_found_in_the_same_repl(board):
+    loaded = "import sys; print('lexi' in sys.modules)"
+    deploy(board, "--no-node")
+    assert "True" in remote.mpremote(board, "exec", loaded)
+    deploy(board, "--parts", "atport", "--no-node")
+    assert "False" in remote.mpremote(board, "exec", loaded)
+
+
 def test_a_main_that_is_not_ours_is_told(board, tmp_path, capsys):
     (tmp_path / "main.py").write_text("theirs")
     assert "not put there by this: main.py" in refused(capsys, board)

@@ -70,7 +70,7 @@ def run(arguments):
         def trial():
             if choice.has_reset(board):
                 remote.soft_reset()
-            return install.smoke(remote, packages, parts, node)
+            return install.smoke(remote, choice.library_packages(), packages, parts, node)
 
         if todo.changes:
             tried = _carry_out(remote, todo, wanted, state, trial)

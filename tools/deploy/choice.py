@@ -6,6 +6,7 @@ import packages
 from .errors import DeployError
 
 ALL = "all"
+_NODE_NEEDS = "lexi-recovery"  # the part that boards/node.py imports
 
 # sys.platform of the firmware for each folder of boards/
 PLATFORMS = {
@@ -39,11 +40,20 @@ def chosen_files(board, parts=ALL, node=True):
             f"lib/{name}"
             for name in packages.all_files([_part(each) for each in parts.split(",")])
         ]
+        if node and not {f"lib/{name}" for name in packages.all_files([_NODE_NEEDS])} <= {*names}:
+            raise DeployError(
+                f"--parts {parts}: the node needs {_NODE_NEEDS}: add it, or --no-node"
+            )
         files = {name: files[name] for name in names}
     inits = [name.split("/")[1:-1] for name in files if name.endswith("/__init__.py")]
     if node:
         files |= boardfiles.node_files(board)
     return files, [".".join(words) for words in inits]
+
+
+def library_packages():
+    """Return the names of all packages of the library, chosen or not."""
+    return sorted({name.split("/")[1] for name in boardfiles.library_files()})
 
 
 def _part(name):

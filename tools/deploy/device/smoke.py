@@ -34,20 +34,21 @@ def open_channel(packages, options):
     return channel, channel
 
 
-def forget(packages):
-    # Where there is no soft reset, what an earlier run has loaded is still there.
+def forget(library):
+    # Where there is no soft reset, what an earlier run has loaded is still there: also of a part
+    # that was removed since.
     import sys
 
     for name in list(sys.modules):
-        if name.split(".")[0] in packages or name in ("node", "board", "pins"):
+        if name.split(".")[0] in library or name in ("node", "board", "pins"):
             del sys.modules[name]
 
 
-def smoke(packages, parts, node):
+def smoke(library, packages, parts, node):
     import gc
     import sys
 
-    forget(packages)
+    forget(library)
     for folder in ("lib", ""):  # the unix port need not have them
         if folder not in sys.path and "/" + folder not in sys.path:
             sys.path.insert(0, folder)
