@@ -99,7 +99,7 @@ def test_a_file_of_theirs_with_our_contents_is_no_trouble():
 
 def test_main_that_is_not_ours_stays_without_the_node():
     got = plan_for(NO_NODE, {"main.py": b"theirs"}, {})
-    assert (got.main, got.foreign) == (plan.BACK, ())
+    assert (got.main, got.foreign, got.removed) == (plan.BACK, (), ())
     held = plan_for(NO_NODE, {**NO_NODE, "main.held": b"theirs"}, NO_NODE)
     assert held.main == plan.BACK
     assert held.changes
@@ -108,6 +108,7 @@ def test_main_that_is_not_ours_stays_without_the_node():
 def test_main_that_is_ours_goes_without_the_node():
     got = plan_for(NO_NODE, NEW)
     assert (got.main, got.remove) == (plan.GONE, ("board.mpy",))
+    assert got.removed == ("main.py", "board.mpy")
     assert got.changes
 
 

@@ -88,6 +88,20 @@ def test_source_parts_and_no_node(board, tmp_path):
     assert files == {path.name for path in unixport.ROOT.glob("lib/atport/*.py")}
 
 
+def test_main_that_was_put_there_is_named_when_it_goes(board, tmp_path):
+    deploy(board)
+    assert "removed   main.py, board.mpy, node.mpy, pins.mpy\n" in deploy(board, "--no-node")
+    assert not (tmp_path / "main.py").exists()
+
+
+def test_help_says_what_becomes_of_main_and_boot(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "a main.py of yours stays, what was put there by this goes" in text
+    assert "a boot.py of yours is not held back" in text
+
+
 def test_a_removed_part_is_not_found_in_the_same_repl(board):
     loaded = "import sys; print('lexi' in sys.modules)"
     deploy(board, "--no-node")

@@ -18,8 +18,8 @@ _EPILOG = f"""\
 Uploaded is what differs from what the board has; what was put there before and is not needed any
 more is removed. {plan.RECORD} on the board says what is ours besides the folders of the packages. A
 program there is stopped. Interrupted at any point it leaves a board that boots to its REPL, and the
-same command again completes it. A program with a watchdog resets the board while it is stopped:
-then once more.
+same command again completes it; only a boot.py of yours is not held back, and runs at every start.
+A program with a watchdog resets the board while it is stopped: then once more.
 """
 
 
@@ -42,7 +42,11 @@ def build_parser():
         metavar="A,B",
         help="some parts, with what they need; default: all",
     )
-    add("--no-node", action="store_true", help="the library alone; a main.py there stays")
+    add(
+        "--no-node",
+        action="store_true",
+        help="the library alone: a main.py of yours stays, what was put there by this goes",
+    )
     add("--overwrite", action="store_true", help="also files that were not put there by this")
     add("--start", action="store_true", help="start main.py at the end")
     return parser
@@ -145,9 +149,9 @@ def _carry_out(remote, todo, wanted, state, trial):
         raise DeployError(f"interrupted: {_AGAIN}") from None
     size = sum(map(len, todo.sent.values()))
     print(f"uploaded  {len(todo.sent)} of {len(wanted)} files, {size} bytes")
-    if todo.remove:
-        names = ", ".join(todo.remove[:_SHOWN])
-        more = f" and {len(todo.remove) - _SHOWN} more" if len(todo.remove) > _SHOWN else ""
+    if todo.removed:
+        names = ", ".join(todo.removed[:_SHOWN])
+        more = f" and {len(todo.removed) - _SHOWN} more" if len(todo.removed) > _SHOWN else ""
         print(f"removed   {names}{more}")
     return tried
 

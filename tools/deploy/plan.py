@@ -68,6 +68,11 @@ class Plan:
         return bool(self.remove or self.upload or self.main_changes)
 
     @property
+    def removed(self):
+        """Names of all that is not there any more at the end."""
+        return ((MAIN,) if self.main == GONE and self.main_changes else ()) + self.remove
+
+    @property
     def sent(self):
         """{name: bytes} of all that is uploaded."""
         return {**self.upload, MAIN: self.main_data} if self.main == PUT else self.upload
