@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 
+import boardfiles
 import pytest
 import remote
 import serial
@@ -142,8 +143,21 @@ def test_killed_at_several_points(board, tmp_path):
 def test_what_does_not_work_there_is_told_and_not_started(board, tmp_path, capsys):
     (tmp_path / "asyncio.py").write_text("1 / 0")  # wins over the firmware's
     sentence = refused(capsys, board)
-    assert "does not work there: on the board: ZeroDivisionError" in sentence
+    assert "does not work there: on the board: ImportError: board fails with Zero" in sentence
+    assert sentence.endswith("; the board boots to its REPL\n")
     assert not (tmp_path / "main.py").exists()
+    (tmp_path / "main.py").write_text("theirs")
+    sentence = refused(capsys, board, "--no-node")
+    assert "ImportError: atport.aio fails with Zero" in sentence
+    assert sentence.endswith("boots to its REPL; main.py is kept as main.held\n")
+    assert (tmp_path / "main.held").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("name", ["node", "board"])
+def test_a_file_that_cannot_be_imported_is_named(board, monkeypatch, capsys, name):
+    files = {**boardfiles.node_files("UNIX"), f"{name}.py": b"raise ValueError"}
+    monkeypatch.setattr(boardfiles, "node_files", lambda _: files)
+    assert f"ImportError: {name} fails with ValueError()" in refused(capsys, board)
 
 
 @pytest.mark.parametrize("blocks", [16, 100])

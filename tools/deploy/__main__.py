@@ -11,6 +11,7 @@ from boardfiles import FilesError
 
 from . import choice, install, link, plan
 from .errors import DeployError
+from .plan import HELD, MAIN
 
 _SHOWN = 4  # names of files that were removed
 _AGAIN = "the board boots to its REPL; the same command again completes it"
@@ -142,7 +143,8 @@ def _carry_out(remote, todo, wanted, state, trial):
     try:
         tried = install.carry_out(remote, todo, wanted, state, trial, progress)
     except install.TrialError as error:
-        raise DeployError(f"{error}; the board boots to its REPL") from None
+        kept = f"; {MAIN} is kept as {HELD}" if {MAIN, HELD} & set(state.files) else ""
+        raise DeployError(f"{error}; the board boots to its REPL{kept}") from None
     except DeployError as error:
         raise DeployError(f"{error}: {_AGAIN}") from None
     except KeyboardInterrupt:

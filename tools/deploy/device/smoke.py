@@ -44,6 +44,13 @@ def forget(library):
             del sys.modules[name]
 
 
+def load(name):
+    try:
+        __import__(name)
+    except Exception as error:
+        raise ImportError("%s fails with %r" % (name, error))
+
+
 def smoke(library, packages, parts, node):
     import gc
     import sys
@@ -53,18 +60,20 @@ def smoke(library, packages, parts, node):
         if folder not in sys.path and "/" + folder not in sys.path:
             sys.path.insert(0, folder)
     for name in parts:
-        __import__(name)
+        load(name)
         path = sys.modules[name].__file__
         if path.lstrip("/")[:4] != "lib/":
             raise ImportError("%s comes from %s, not from lib" % (name, path))
         print("imported", name)
     options = {}
     if node:
-        import node as _
+        load("board")
+        load("node")
         from board import OPTIONS as options
 
         print("imported node")
     if "atport" in packages:
+        load("atport.aio")
         _kept, channel = open_channel(packages, options)
         heard = []
         channel.on("+CEREG:", lambda line: heard.append(line.int(0)))
