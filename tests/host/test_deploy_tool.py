@@ -210,9 +210,28 @@ def test_another_board_python_mpy_or_frozen(board, capsys, monkeypatch):
         monkeypatch.setattr(cli.install, "ask", lambda *_, given=given: given)
         assert expected in refused(capsys, board)
     monkeypatch.setattr(cli.install, "ask", lambda *_: {**answer, "mpy": 5})
-    given = cli._in_form({"a.py": b""}, {"mpy": 5}, source=False)
+    given = cli._in_form({"a.py": b""}, {"a.mpy": b"M"}, {"mpy": 5}, made=6)
     assert given == {"a.py": b""}
     assert "takes .mpy version 5, mpy-cross makes 6: it gets source" in capsys.readouterr().out
+
+
+def test_what_is_needed_is_compiled_before_the_program_there_is_stopped(capsys, monkeypatch):
+    done = []
+    run = boardfiles.subprocess.run
+
+    def opened(port):
+        done.append("opened")
+        raise cli.DeployError("that is all")
+
+    def ran(command, **options):
+        done.append("mpy-cross")
+        return run(command, **options)
+
+    monkeypatch.setattr(cli.link, "Link", opened)
+    monkeypatch.setattr(boardfiles.subprocess, "run", ran)
+    assert "that is all" in refused(capsys, "/dev/none")
+    assert done.count("mpy-cross") >= ALL - 1
+    assert done[-1] == "opened"
 
 
 def test_no_port(board, tmp_path, capsys):

@@ -64,10 +64,13 @@ def run(arguments):
     packages = sorted({name.partition(".")[0] for name in parts})
     if not arguments.port:
         raise DeployError(f"PORT is not given; {link.serial_ports()}")
+    # Before the program there is stopped: its watchdog need not wait for mpy-cross.
+    compiled = None if arguments.source else boardfiles.compile_files(sources)
+    made = boardfiles.mpy_version()
     with link.Link(arguments.port) as remote:
         about = install.ask(remote, packages)
         _check(about, board, arguments.port)
-        wanted = _in_form(sources, about, arguments.source)
+        wanted = sources if compiled is None else _in_form(sources, compiled, about, made)
         state = install.look(remote, wanted)
         todo = plan.make_plan(wanted, state)
         _check_plan(todo, state, arguments.overwrite)
@@ -106,16 +109,13 @@ def _check(about, board, port):
     print(f"{board:<9} MicroPython {version}, {machine}")
 
 
-def _in_form(sources, about, source):
+def _in_form(sources, compiled, about, made):
     # .mpy, if the board takes what mpy-cross makes.
-    if source:
-        return sources
-    made = boardfiles.mpy_version()
     if about["mpy"] != made:
         takes = f"takes .mpy version {about['mpy']}" if about["mpy"] else "takes no .mpy"
         print(f"the board {takes}, mpy-cross makes {made}: it gets source")
         return sources
-    return boardfiles.compile_files(sources)
+    return compiled
 
 
 def _check_plan(todo, state, overwrite):
