@@ -1,5 +1,6 @@
 """`make deploy`, run on a board with a REPL: the unix port."""
 
+import errno
 import importlib.metadata
 import os
 import re
@@ -13,6 +14,8 @@ import serial
 import unixport
 from boardfiles import board_names
 from deploy import __main__ as cli
+from deploy import link
+from deploy.errors import DeployError
 from deploying import ALL, LIMIT_S, command, deploy
 
 RAM_DISK = """
@@ -45,6 +48,11 @@ def refusal(capsys, *arguments):
 
 def refused(capsys, tty_path, *arguments, board="UNIX"):
     return refusal(capsys, "--board", board, "--port", tty_path, *arguments)
+
+
+def raised(text):
+    kind, _, what = text.partition(": ")
+    return f"{kind}({what!r})"
 
 
 def tree(folder):
@@ -242,6 +250,39 @@ def test_no_port(board, tmp_path, capsys):
     assert re.search("no serial port" + ports, refused(capsys, str(tmp_path / "file")))
     with serial.Serial(board, exclusive=True):
         assert re.search("in use by another program.*" + ports, refused(capsys, board))
+
+
+def test_a_pulled_cable(board, capsys, monkeypatch):
+    # What a tty says whose device is gone. pyserial makes it a SerialException, but not always.
+    def gone(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def waiting(remote, name, data):
+        monkeypatch.setattr(serial.Serial, "in_waiting", property(gone))
+        monkeypatch.setattr(serial.Serial, "read", lambda *_: gone(0))
+        return write(remote, name, data)
+
+    write = link.Link.write
+    monkeypatch.setattr(link.Link, "write", waiting)
+    sentence = refused(capsys, board)
+    assert f"{board} does not answer any more" in sentence
+    assert "on the board" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("OSError: 39", f"on the board: OSError 39, {os.strerror(39)}"),
+        ("OSError: [Errno 17] EEXIST", f"on the board: OSError 17, {os.strerror(17)}"),
+        ("OSError: 28", "the board's flash is full"),
+        ("OSError: [Errno 28] ENOSPC", "the board's flash is full"),
+        ("OSError: no such thing", "on the board: OSError: no such thing"),
+        ("ValueError: 2", "on the board: ValueError: 2"),
+    ],
+)
+def test_an_exception_on_the_board_is_told(board, text, sentence):
+    with link.Link(board) as remote, pytest.raises(DeployError, match=re.escape(sentence) + "$"):
+        remote.run(f"class {text.split(':')[0]}(Exception): pass\nraise {raised(text)}")
 
 
 def test_a_port_without_a_repl(capsys, monkeypatch):

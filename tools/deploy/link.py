@@ -44,11 +44,9 @@ class Link:
     """The REPL at a serial port, its program stopped. Every call may raise DeployError."""
 
     def __init__(self, port):
-        import serial
         from mpremote import transport, transport_serial
 
         self.port = port
-        self._lost = serial.SerialException  # an OSError too
         self._remote_error = transport.TransportExecError
         # struct.error is mpremote's when the port falls silent.
         self._errors = (transport.TransportError, OSError, struct.error)
@@ -96,8 +94,12 @@ class Link:
 
     def write(self, name, data):
         """Write a file. An interruption leaves a part of it."""
-        with self._told():
-            self._transport.fs_writefile(name, data, chunk_size=_CHUNK)
+        # Not with mpremote's fs_writefile(): the OSError it makes of an exception on the board looks
+        # like that of a port which is gone.
+        self.run(f"f=open({name!r},'wb')\nw=f.write")
+        for start in range(0, len(data), _CHUNK):
+            self.run(f"w({data[start : start + _CHUNK]!r})")
+        self.run("f.close()")
 
     def _enter(self, soft_reset):
         with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it has got
@@ -116,10 +118,6 @@ class Link:
         except self._remote_error as error:
             raise _remote(error.error_output.strip().rpartition("\n")[2]) from None
         except self._errors as error:
-            # mpremote makes an OSError of the board's one, as far as files go.
-            number = None if isinstance(error, self._lost) else getattr(error, "errno", None)
-            if number is not None:
-                raise _remote(f"OSError: {errno.errorcode.get(number, number)}") from None
             raise DeployError(f"{self.port} does not answer any more ({error})") from None
 
     def _why_not(self):
@@ -135,6 +133,11 @@ class RemoteError(DeployError):
 
 
 def _remote(text):
-    if "ENOSPC" in text or text == f"OSError: {errno.ENOSPC}":
+    # Ports have names of few error numbers. The numbers are those of Linux.
+    match = re.match(r"OSError: (?:\[Errno )?([0-9]+)", text)
+    if not match:
+        return RemoteError(f"on the board: {text}")
+    number = int(match[1])
+    if number == errno.ENOSPC:
         return RemoteError("the board's flash is full")
-    return RemoteError(f"on the board: {text}")
+    return RemoteError(f"on the board: OSError {number}, {os.strerror(number)}")
