@@ -1,39 +1,14 @@
-"""tools/deploy: what it decides, and what is left wherever it is interrupted.
+"""tools/deploy: what it decides. No board is needed."""
 
-The board is a folder here; what deploy has the board run is run by this Python.
-"""
-
-import contextlib
-import io
-import os
 import re
 
 import boardfiles
 import packages
 import pytest
-from deploy import choice, install, link, plan
+from deploy import choice, link, plan
 from deploy.errors import DeployError
 from deploy.plan import Found, State, digest
-
-OLD = {
-    "lib/a/__init__.py": b"a = 1",
-    "lib/a/b.py": b"b = 1",
-    "lib/a/c/d.py": b"d = 1",
-    "board.py": b"pin = 1",
-    "extra.py": b"old",
-    "main.py": b"import a  # old",
-}
-NEW = {
-    "lib/a/__init__.mpy": b"M a2",
-    "lib/a/b.mpy": b"M b2",
-    "lib/z/__init__.mpy": b"M z2",
-    "board.mpy": b"M pin2",
-    "main.py": b"import a  # new",
-}
-SAME_MAIN = {**NEW, "main.py": OLD["main.py"]}
-NO_NODE = {name: data for name, data in NEW.items() if name.startswith("lib/")}
-THEIRS = {"notes.txt": b"", "x.py": b"x", "lib/x.py": b"x", "lib/a/data.bin": b"x"}
-
+from deploying import NEW, NO_NODE, OLD
 
 # What is decided
 
@@ -164,107 +139,6 @@ def test_mpy_is_of_the_version_that_is_asked_for():
     assert boardfiles.compile_mpy(b"x = 1 << 40")[:2] == bytes(
         [ord("M"), boardfiles.mpy_version()]
     )
-
-
-# Interrupted
-
-
-class Folder(link.Link):
-    """A board that is the present folder. `left`: steps after which it is cut off."""
-
-    def __init__(self, left=10**6):
-        self.left = left
-
-    def _step(self):
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-
-    def run(self, code):
-        self._step()
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(code, {})
-        return printed.getvalue().splitlines()
-
-    def write(self, name, data):
-        with open(name, "wb") as file:
-            file.write(data[: len(data) // 2])
-            self._step()
-            file.write(data[len(data) // 2 :])
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The present folder, with what MicroPython's os has."""
-
-    def ilistdir(path):
-        return [(each.name, 0x4000 if each.is_dir() else 0x8000) for each in os.scandir(path)]
-
-    monkeypatch.setattr(os, "ilistdir", ilistdir, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def deploy(wanted, left=10**6):
-    """Deploy to the present folder; returns the plan."""
-    board = Folder()
-    state = install.look(board, wanted)
-    todo = plan.make_plan(wanted, state)
-    assert todo.foreign == ()
-    if todo.changes:
-        board.left = left
-        install.carry_out(board, todo, wanted, state, lambda: None, lambda *_: None)
-    return todo
-
-
-def files_in(folder):
-    paths = [path for path in folder.rglob("*") if path.is_file()]
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    files.pop(plan.RECORD, None)
-    return files
-
-
-@pytest.mark.parametrize("new", [NEW, SAME_MAIN, NO_NODE], ids=["new", "same", "none"])
-def test_wherever_it_is_cut_off_nothing_half_new_runs_and_a_second_run_repairs(folder, new):
-    cut_off = 0
-    for left in range(1000):
-        for path in [path for path in folder.rglob("*") if path.is_file()]:
-            path.unlink()
-        deploy(OLD)
-        for name, data in THEIRS.items():
-            (folder / name).write_bytes(data)
-        try:
-            deploy(new, left)
-        except KeyboardInterrupt:
-            cut_off += 1
-        else:
-            break
-        now = files_in(folder)
-        now.pop(plan.PART, None)
-        assert "main.py" not in now or now in ({**OLD, **THEIRS}, {**new, **THEIRS})
-        deploy(new)
-        assert files_in(folder) == {**new, **THEIRS}
-        assert not deploy(new).changes
-    assert cut_off == left
-    assert cut_off > 10
-
-
-def test_main_of_theirs_comes_back_after_an_interruption(folder):
-    (folder / "main.py").write_bytes(b"theirs")
-    for left in range(4):
-        with pytest.raises(KeyboardInterrupt):
-            deploy(NO_NODE, left)
-    assert not (folder / "main.py").exists()
-    deploy(NO_NODE)
-    assert files_in(folder) == {**NO_NODE, "main.py": b"theirs"}
-
-
-def test_two_mains_are_told(folder):
-    (folder / "main.py").write_bytes(b"one")
-    (folder / "main.held").write_bytes(b"two")
-    with pytest.raises(DeployError, match="remove one of them"):
-        deploy(NEW)
 
 
 def test_ports_are_listed():
