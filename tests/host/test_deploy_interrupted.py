@@ -107,6 +107,49 @@ def test_main_of_theirs_comes_back_after_an_interruption(folder):
     assert files_in(folder) == {**NO_NODE, "main.py": b"theirs"}
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("lib", "file"),
+        ("lib/a", "file"),
+        ("lib/z", "file"),
+        ("lib/a/b.mpy", "folder"),
+        ("board.mpy", "folder"),
+        ("main.py", "folder"),
+        ("main.held", "folder"),
+        ("lexi.part", "folder"),
+        ("lexi.files", "folder"),
+    ],
+)
+def test_what_is_in_the_way_is_told_before_anything_is_touched(folder, name, kind):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "file":
+        path.write_bytes(b"theirs")
+    else:
+        path.mkdir()
+        (path / "x.py").write_bytes(b"theirs")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(DeployError, match=f"on the board {name} is a {kind}"):
+        deploy(NEW)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_folder_that_is_in_nobodys_way_stays(folder):
+    (folder / "board.py").mkdir()
+    deploy(NEW)
+    assert (folder / "board.py").is_dir()
+
+
+def test_what_fails_when_folders_are_made_is_told(folder, monkeypatch):
+    def mkdir(_):
+        raise OSError(30, "")
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with pytest.raises(OSError, match="30"):
+        deploy(NEW)
+
+
 def test_two_mains_are_told(folder):
     (folder / "main.py").write_bytes(b"one")
     (folder / "main.held").write_bytes(b"two")

@@ -72,6 +72,15 @@ def test_what_is_needed_is_compiled_before_the_program_there_is_stopped(capsys, 
     assert done[-1] == "opened"
 
 
+def test_a_file_where_a_folder_goes_and_a_folder_where_main_goes(board, tmp_path, capsys):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/atport").write_text("theirs")
+    (tmp_path / "main.py").mkdir()
+    sentence = refused(capsys, board)
+    assert "on the board main.py is a folder, lib/atport is a file: remove it or" in sentence
+    assert {path.name for path in tmp_path.rglob("*")} == {"lib", "atport", "main.py"}
+
+
 def test_no_port(board, tmp_path, capsys):
     ports = "; serial ports here: .+\n"
     assert re.search("PORT is not given" + ports, refused(capsys, ""))

@@ -26,14 +26,22 @@ def ask(link, packages):
 def look(link, wanted):
     """Return the State of a board, as far as `wanted` and its record have to do with it."""
     state = State(record=_read(link, RECORD))
+    named = set()
     for line in link.call("look", *planning.looked_at(wanted, state.record)):
         kind, *words = line.split(" ", 3)
         if kind == "file":
             state.files[words[2]] = Found(int(words[0]), words[1])
         elif kind == "folder":
-            state.folders |= {"lib", line.partition(" ")[2]}
+            state.folders.add(line.partition(" ")[2])
+        elif kind == "is":
+            named.add(line.partition(" ")[2])
         elif kind == "room":
             state.block, state.free, state.total = map(int, words)
+    state.folders |= named & {*planning.folders_of(wanted), *wanted, MAIN, HELD, PART, RECORD}
+    wrong = planning.in_the_way(wanted, state)
+    if wrong:
+        names = ", ".join(f"{name} is {what}" for name, what in wrong.items())
+        raise DeployError(f"on the board {names}: remove it or give it another name")
     if {MAIN, HELD} <= set(state.files):
         raise DeployError(
             f"the board has a {MAIN} and the one from before an interrupted run ({HELD}): "
@@ -54,10 +62,10 @@ def carry_out(link, plan, wanted, state, trial, progress):
     for name in plan.remove:
         link.run(f"import os\nos.remove({name!r})")
     for folder in plan.empty:
-        _try(link, f"os.rmdir({folder!r})")
+        link.run(f"import os\nif not list(os.ilistdir({folder!r})):\n os.rmdir({folder!r})")
     _put_record(link, state.record, both)
     for folder in plan.folders:
-        _try(link, f"os.mkdir({folder!r})")  # lib may be there
+        link.run(f"import os\nos.mkdir({folder!r})")
     for name, data in plan.upload.items():
         _put(link, name, data)
         progress(name, len(data))
@@ -95,10 +103,6 @@ def _put(link, name, data):
 def _put_record(link, old, new):
     if new != old:
         _put(link, RECORD, new.encode())
-
-
-def _try(link, what):
-    link.run(f"import os\ntry:\n {what}\nexcept OSError:\n pass")
 
 
 def _rename(link, old, new):

@@ -124,7 +124,17 @@ def looked_at(wanted, record):
     loose = {name for name in wanted if package_folder(name) is None}
     loose |= {name for _, name in owned}
     loose |= {other_form(name) for name in loose} - {None}
-    return sorted(folders | package_folders(wanted)), sorted({*loose, MAIN, HELD, PART})
+    loose |= folders_of(wanted) | {MAIN, HELD, PART, RECORD}
+    return sorted(folders | package_folders(wanted)), sorted(loose)
+
+
+def in_the_way(wanted, state):
+    """Return {name: what it is} of files in place of folders, and of folders in place of files."""
+    names = {*wanted, MAIN, HELD, PART, RECORD} & state.folders
+    return {
+        **dict.fromkeys(sorted(names), "a folder"),
+        **dict.fromkeys(sorted(folders_of(wanted) & set(state.files)), "a file"),
+    }
 
 
 def make_plan(wanted, state):
@@ -142,7 +152,7 @@ def make_plan(wanted, state):
 
     # A .py wins over the .mpy beside it, and an old .mpy beside a .py misleads people.
     doubles = {other_form(name) for name in wanted} & set(state.files)
-    others = set(state.files) - set(wanted) - {MAIN, HELD, PART}
+    others = set(state.files) - set(wanted) - {MAIN, HELD, PART, RECORD}
     stale = doubles | {name for name in others if ours(name)}
     upload = {name: wanted[name] for name in wanted if name != MAIN and differs(name, name)}
 
@@ -151,18 +161,18 @@ def make_plan(wanted, state):
         main = GONE if main_at is None or ours(main_at) else BACK
     else:
         main = PUT if main_at is None or differs(MAIN, main_at) else BACK
-    in_the_way = doubles | (set(upload) & set(state.files))
+    replaced = doubles | (set(upload) & set(state.files))
     if main == PUT and main_at is not None:
-        in_the_way.add(main_at)
+        replaced.add(main_at)
     return Plan(
         remove=tuple(sorted(stale | ({PART} & set(state.files)))),
-        folders=tuple(sorted(_folders(wanted) - state.folders)),
-        empty=tuple(sorted(state.folders - _folders(wanted), reverse=True)),
+        folders=tuple(sorted(folders_of(wanted) - state.folders)),
+        empty=tuple(sorted(state.folders - folders_of(wanted), reverse=True)),
         upload=upload,
         main=main,
         main_data=wanted.get(MAIN),
         main_changes=main == PUT or main_at == HELD or (main == GONE and main_at is not None),
-        foreign=tuple(sorted(name for name in in_the_way if not ours(name))),
+        foreign=tuple(sorted(name for name in replaced if not ours(name))),
     )
 
 
@@ -184,8 +194,8 @@ def room_needed(plan, state):
     return max(0, most + taken(most // _RESERVE))
 
 
-def _folders(names):
-    # All that files lie in.
+def folders_of(names):
+    """Return all folders that files lie in."""
     found = set()
     for name in names:
         words = name.split("/")[:-1]

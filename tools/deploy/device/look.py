@@ -1,4 +1,5 @@
-# On the board: what files it has, and how much room.
+# On the board: what files it has, and how much room. "folder" is one that was walked through, "is"
+# one where a name was asked for.
 
 
 def look(folders, names):
@@ -11,7 +12,10 @@ def look(folders, names):
 
     def show(name):
         try:
-            size = os.stat(name)[6]
+            status = os.stat(name)
+            if status[0] & 0x4000:
+                print("is", name)
+                return
             with open(name, "rb") as file:
                 digest = hashlib.sha256()
                 while True:
@@ -20,8 +24,8 @@ def look(folders, names):
                         break
                     digest.update(view[:n])
         except OSError:
-            return  # it is not there, or is a folder
-        print("file", size, binascii.hexlify(digest.digest()).decode(), name)
+            return  # it is not there
+        print("file", status[6], binascii.hexlify(digest.digest()).decode(), name)
 
     def walk(folder):
         try:
