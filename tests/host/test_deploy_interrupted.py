@@ -61,7 +61,7 @@ def deploy(wanted, left=10**6):
     assert todo.foreign == ()
     if todo.changes:
         board.left = left
-        install.carry_out(board, todo, wanted, state, lambda: None, lambda *_: None)
+        install.carry_out(board, todo, state, lambda: None, lambda *_: None)
     return todo
 
 

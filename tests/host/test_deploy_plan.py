@@ -72,6 +72,20 @@ def test_a_file_of_theirs_with_our_contents_is_no_trouble():
     assert not got.changes
 
 
+@pytest.mark.parametrize("record", [NEW, {}], ids=["recorded", "first"])
+def test_files_in_our_folders_that_are_not_ours_by_name_are_told(record):
+    theirs = {"lib/a/theirs.py": b"", "lib/a/d/x.mpy": b""}
+    got = plan_for(NEW, {**NEW, **theirs}, record)
+    assert got.foreign == tuple(sorted(theirs))
+    assert set(theirs) <= set(got.remove)
+
+
+def test_files_with_a_name_of_the_library_are_ours():
+    named = {"lib/a/b.py": b"", "lib/a/e.mpy": b"", "lib/a/c/f.py": b""}
+    got = plan.make_plan(NEW, state_of({**NEW, **named}), ["lib/a/e.py", "lib/a/c/f.py"])
+    assert (got.foreign, set(got.remove)) == ((), set(named))
+
+
 def test_main_that_is_not_ours_stays_without_the_node():
     got = plan_for(NO_NODE, {"main.py": b"theirs"}, {})
     assert (got.main, got.foreign, got.removed) == (plan.BACK, (), ())

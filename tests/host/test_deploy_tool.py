@@ -103,6 +103,20 @@ def test_a_main_that_is_not_ours_is_told(board, tmp_path, capsys):
     assert "node" in (tmp_path / "main.py").read_text()
 
 
+def test_a_file_in_our_folder_that_is_not_ours_is_told(board, tmp_path, capsys):
+    theirs = tmp_path / "lib/atport/theirs.py"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("")
+    (tmp_path / "lib/atport/ring.py").write_text("old")
+    (tmp_path / "lib/lexi/recovery").mkdir(parents=True)
+    (tmp_path / "lib/lexi/recovery/policy.py").write_text("old")
+    options = ("--parts", "lexi", "--no-node")
+    assert "put there by this: lib/atport/theirs.py; move" in refused(capsys, board, *options)
+    theirs.rename(tmp_path / "theirs.py")
+    deploy(board, *options)
+    assert not (tmp_path / "lib/lexi/recovery").exists()
+
+
 def test_killed_at_several_points(board, tmp_path):
     deploy(board, "--source")
     for count in (1, 11, ALL - 6):

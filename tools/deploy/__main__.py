@@ -17,8 +17,7 @@ _SHOWN = 4  # names of files that were removed
 _AGAIN = "the board boots to its REPL; the same command again completes it"
 _EPILOG = f"""\
 Uploaded is what differs from what the board has; what was put there before and is not needed any
-more is removed. {plan.RECORD} on the board says what is ours besides the folders of the packages. A
-program there is stopped. Interrupted at any point it leaves a board that boots to its REPL, and the
+more is removed. {plan.RECORD} on the board says what that is. A program there is stopped. Interrupted at any point it leaves a board that boots to its REPL, and the
 same command again completes it; only a boot.py of yours is not held back, and runs at every start.
 A program with a watchdog resets the board while it is stopped: then once more.
 """
@@ -72,7 +71,7 @@ def run(arguments):
         _check(about, board, arguments.port)
         wanted = sources if compiled is None else _in_form(sources, compiled, about, made)
         state = install.look(remote, wanted)
-        todo = plan.make_plan(wanted, state)
+        todo = plan.make_plan(wanted, state, boardfiles.library_files())
         _check_plan(todo, state, arguments.overwrite)
 
         def trial():
@@ -121,8 +120,8 @@ def _in_form(sources, compiled, about, made):
 def _check_plan(todo, state, overwrite):
     if todo.foreign and not overwrite:
         raise DeployError(
-            f"on the board, and not put there by this: {', '.join(todo.foreign)}; --overwrite "
-            "replaces it"
+            f"on the board, and not put there by this: {', '.join(todo.foreign)}; move it, or "
+            "--overwrite replaces or removes it"
         )
     needed = plan.room_needed(todo, state)
     if needed > state.free:
@@ -141,7 +140,7 @@ def _carry_out(remote, todo, wanted, state, trial):
             print(f"\r\033[K{done[0]} of {len(todo.sent)}  {name}", end="\r", flush=True)
 
     try:
-        tried = install.carry_out(remote, todo, wanted, state, trial, progress)
+        tried = install.carry_out(remote, todo, state, trial, progress)
     except install.TrialError as error:
         kept = f"; {MAIN} is kept as {HELD}" if {MAIN, HELD} & set(state.files) else ""
         raise DeployError(f"{error}; the board boots to its REPL{kept}") from None

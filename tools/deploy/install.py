@@ -50,13 +50,12 @@ def look(link, wanted):
     return state
 
 
-def carry_out(link, plan, wanted, state, trial, progress):
+def carry_out(link, plan, state, trial, progress):
     """Do what the plan says; trial() is called when all but main.py is there.
 
     progress(name, size) is called for each file.
     """
-    record = planning.make_record(wanted)
-    both = planning.join_records(state.record, record)
+    both = planning.join_records(state.record, plan.record)
     if MAIN in state.files:
         _rename(link, MAIN, HELD)
     for name in plan.remove:
@@ -72,7 +71,7 @@ def carry_out(link, plan, wanted, state, trial, progress):
     result = trial()
     if plan.main != BACK and {MAIN, HELD} & set(state.files):
         link.run(f"import os\nos.remove({HELD!r})")
-    _put_record(link, both, record)  # by which what is held is not ours any more
+    _put_record(link, both, plan.record)  # by which what is held is not ours any more
     if plan.main == BACK:
         _rename(link, HELD, MAIN)
     elif plan.main == PUT:

@@ -1,8 +1,8 @@
 """What has to be done to a board, from what it has and what it should have. Asks nobody.
 
-Ours are the .py and .mpy files in the folders of our packages, and elsewhere what the board's
-record says: names and hashes of files that were put there. Nothing else is removed, and nothing
-else is written over without being told about.
+Ours in the folders of our packages are the files that have the name of one of the library, or of
+one that the board's record names, as .py or .mpy; elsewhere, what the record says: names and hashes
+of files that were put there. Nothing else is removed or written over without being told about.
 """
 
 import hashlib
@@ -61,6 +61,7 @@ class Plan:
     main_data: bytes | None
     main_changes: bool
     foreign: tuple
+    record: str  # at the end
 
     @property
     def changes(self):
@@ -97,17 +98,21 @@ def other_form(name):
     return None
 
 
+def _stem(name):
+    return name.rpartition(".")[0]
+
+
 def make_record(files):
-    """Return the record of {name: bytes}: folders, and hash and name of what is in none."""
-    lines = sorted(package_folders(files))
-    for name, data in sorted(files.items()):
-        if package_folder(name) is None:
-            lines.append(f"{digest(data)[:_HASH_LENGTH]} {name}")
-    return "".join(f"{line}\n" for line in lines)
+    """Return the record of {name: bytes}: names, with a hash if it is not in a package."""
+    lines = []
+    for name, data in files.items():
+        start = "" if package_folder(name) else f"{digest(data)[:_HASH_LENGTH]} "
+        lines.append(f"{start}{name}\n")
+    return "".join(sorted(lines))
 
 
 def read_record(text):
-    """Return (folders, {(hash, name)})."""
+    """Return ({name in a package}, {(hash, name)})."""
     lines = text.splitlines()
     owned = {tuple(line.split(" ", 1)) for line in lines if " " in line}
     return {line for line in lines if line and " " not in line}, owned
@@ -120,12 +125,12 @@ def join_records(first, second):
 
 def looked_at(wanted, record):
     """Return (folders, names) of a board that a plan needs to know about."""
-    folders, owned = read_record(record)
+    packaged, owned = read_record(record)
     loose = {name for name in wanted if package_folder(name) is None}
     loose |= {name for _, name in owned}
     loose |= {other_form(name) for name in loose} - {None}
     loose |= folders_of(wanted) | {MAIN, HELD, PART, RECORD}
-    return sorted(folders | package_folders(wanted)), sorted(loose)
+    return sorted(package_folders({*packaged, *wanted})), sorted(loose)
 
 
 def in_the_way(wanted, state):
@@ -137,15 +142,20 @@ def in_the_way(wanted, state):
     }
 
 
-def make_plan(wanted, state):
-    """Return the Plan that gives a board in this State the files {name: bytes}."""
-    folders, owned = read_record(state.record)
-    folders |= package_folders(wanted)
+def make_plan(wanted, state, library=()):
+    """Return the Plan that gives a board in this State the files {name: bytes}.
+
+    library: names of all files of the library, also of those that are not wanted.
+    """
+    packaged, owned = read_record(state.record)
+    folders = package_folders({*packaged, *wanted})
+    packaged = {_stem(name) for name in (*packaged, *wanted, *library)}
 
     def ours(name):
+        if package_folder(name):
+            return _stem(name) in packaged
         known_as = MAIN if name == HELD else name
-        start = state.files[name].digest[:_HASH_LENGTH]
-        return package_folder(name) in folders or (start, known_as) in owned
+        return (state.files[name].digest[:_HASH_LENGTH], known_as) in owned
 
     def differs(name, at):
         return at not in state.files or state.files[at].digest != digest(wanted[name])
@@ -153,7 +163,7 @@ def make_plan(wanted, state):
     # A .py wins over the .mpy beside it, and an old .mpy beside a .py misleads people.
     doubles = {other_form(name) for name in wanted} & set(state.files)
     others = set(state.files) - set(wanted) - {MAIN, HELD, PART, RECORD}
-    stale = doubles | {name for name in others if ours(name)}
+    stale = doubles | {name for name in others if package_folder(name) in folders or ours(name)}
     upload = {name: wanted[name] for name in wanted if name != MAIN and differs(name, name)}
 
     main_at = next((name for name in (MAIN, HELD) if name in state.files), None)
@@ -161,7 +171,7 @@ def make_plan(wanted, state):
         main = GONE if main_at is None or ours(main_at) else BACK
     else:
         main = PUT if main_at is None or differs(MAIN, main_at) else BACK
-    replaced = doubles | (set(upload) & set(state.files))
+    replaced = stale | (set(upload) & set(state.files))
     if main == PUT and main_at is not None:
         replaced.add(main_at)
     return Plan(
@@ -173,6 +183,7 @@ def make_plan(wanted, state):
         main_data=wanted.get(MAIN),
         main_changes=main == PUT or main_at == HELD or (main == GONE and main_at is not None),
         foreign=tuple(sorted(name for name in replaced if not ours(name))),
+        record=make_record(wanted),
     )
 
 
@@ -184,7 +195,9 @@ def room_needed(plan, state):
 
     # Each file is written beside the one that it replaces.
     now = -sum(taken(state.files[name].size) for name in plan.remove)
-    now += _FOLDER_BLOCKS * state.block * len(plan.folders) + taken(len(state.record) or 1)
+    now += _FOLDER_BLOCKS * state.block * len(plan.folders) + taken(
+        len(join_records(state.record, plan.record))
+    )
     most = now
     for name, data in plan.sent.items():
         most = max(most, now + taken(len(data)))
