@@ -21,6 +21,7 @@ class Folder(link.Link):
 
     def __init__(self, left=10**6):
         self.left = left
+        Folder.last = self
 
     def _step(self):
         self.left -= 1
@@ -72,7 +73,23 @@ def files_in(folder):
     return files
 
 
+@pytest.fixture(params=["littlefs", "fat"])
+def file_system(request, folder, monkeypatch):
+    """With FAT a file that is renamed over is removed first, which may be all that is done."""
+
+    def rename_over(old, new):
+        if os.path.exists(new):
+            os.remove(new)
+            Folder.last._step()
+        rename(old, new)
+
+    rename = os.rename
+    if request.param == "fat":
+        monkeypatch.setattr(os, "rename", rename_over)
+
+
 @pytest.mark.parametrize("new", [NEW, SAME_MAIN, NO_NODE], ids=["new", "same", "none"])
+@pytest.mark.usefixtures("file_system")
 def test_wherever_it_is_cut_off_nothing_half_new_runs_and_a_second_run_repairs(folder, new):
     cut_off = 0
     for left in range(1000):
@@ -92,6 +109,7 @@ def test_wherever_it_is_cut_off_nothing_half_new_runs_and_a_second_run_repairs(f
         assert "main.py" not in now or now in ({**OLD, **THEIRS}, {**new, **THEIRS})
         deploy(new)
         assert files_in(folder) == {**new, **THEIRS}
+        assert (folder / plan.RECORD).read_text() == plan.make_record(new)
         assert not deploy(new).changes
     assert cut_off == left
     assert cut_off > 10
@@ -148,6 +166,48 @@ def test_what_fails_when_folders_are_made_is_told(folder, monkeypatch):
     monkeypatch.setattr(os, "mkdir", mkdir)
     with pytest.raises(OSError, match="30"):
         deploy(NEW)
+
+
+@pytest.mark.parametrize("damaged", [None, b"", b"\xff\xfe\x00 lib/a\n" * 99, b"lib/a/b.m"])
+def test_wherever_it_is_cut_off_and_the_record_is_lost_a_second_run_completes_it(folder, damaged):
+    record = folder / plan.RECORD
+    loose = {name: data for name, data in NEW.items() if name not in NO_NODE}
+    for left in range(1000):
+        for path in [path for path in folder.rglob("*") if path.is_file()]:
+            path.unlink()
+        deploy({**dict.fromkeys(NEW, b"M 1"), **loose})
+        with contextlib.suppress(KeyboardInterrupt):
+            deploy(NEW, left)
+            break
+        record.unlink() if damaged is None else record.write_bytes(damaged)
+        deploy(NEW)
+        assert files_in(folder) == NEW
+        assert record.read_text() == plan.make_record(NEW)
+    assert left > 6
+
+
+def test_a_damaged_record_is_told(folder):
+    assert not install.look(Folder(), NEW).damaged
+    (folder / plan.RECORD).write_bytes(b"")
+    assert install.look(Folder(), NEW).damaged
+    (folder / plan.PART).write_text(plan.make_record(NEW))
+    state = install.look(Folder(), NEW)
+    assert (state.record, state.damaged) == (plan.make_record(NEW), False)
+
+
+@pytest.mark.parametrize("wanted", [NEW, NO_NODE])
+def test_two_equal_mains_are_one(folder, wanted):
+    deploy(NEW)
+    (folder / "main.held").write_bytes(NEW["main.py"])
+    deploy(wanted)
+    assert files_in(folder) == wanted
+
+
+def test_two_equal_mains_of_theirs_are_one(folder):
+    for name in ("main.py", "main.held"):
+        (folder / name).write_bytes(b"theirs")
+    deploy(NO_NODE)
+    assert files_in(folder) == {**NO_NODE, "main.py": b"theirs"}
 
 
 def test_two_mains_are_told(folder):

@@ -68,8 +68,20 @@ def test_a_file_in_the_way_that_is_not_ours_is_told(name):
 
 def test_a_file_of_theirs_with_our_contents_is_no_trouble():
     got = plan_for(NEW, NEW, {})
-    assert got.foreign == ()
-    assert not got.changes
+    assert (got.foreign, got.remove, got.sent) == ((), (), {})
+    assert got.record_changes
+    sources = {"board.py": b"source of it"}
+    got = plan.make_plan(NEW, state_of({**NEW, **sources}), sources)
+    assert (got.foreign, got.remove) == ((), ("board.py",))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    ["", "\n", "import node\n", plan.make_record(NEW)[:-1], "lib/a\ufffd.py\n", "lib/a\0.py\n"],
+)
+def test_what_is_no_record(damaged):
+    assert plan.is_record(plan.make_record(NEW))
+    assert not plan.is_record(damaged)
 
 
 @pytest.mark.parametrize("record", [NEW, {}], ids=["recorded", "first"])
@@ -82,7 +94,7 @@ def test_files_in_our_folders_that_are_not_ours_by_name_are_told(record):
 
 def test_files_with_a_name_of_the_library_are_ours():
     named = {"lib/a/b.py": b"", "lib/a/e.mpy": b"", "lib/a/c/f.py": b""}
-    got = plan.make_plan(NEW, state_of({**NEW, **named}), ["lib/a/e.py", "lib/a/c/f.py"])
+    got = plan.make_plan(NEW, state_of({**NEW, **named}), {"lib/a/e.py": b"", "lib/a/c/f.py": b""})
     assert (got.foreign, set(got.remove)) == ((), set(named))
 
 

@@ -117,6 +117,17 @@ def test_a_file_in_our_folder_that_is_not_ours_is_told(board, tmp_path, capsys):
     assert not (tmp_path / "lib/lexi/recovery").exists()
 
 
+def test_a_damaged_record_is_told_and_written_anew(board, tmp_path):
+    deploy(board)
+    record = tmp_path / "lexi.files"
+    whole = record.read_bytes()
+    record.write_bytes(b"\xff" * 3000)
+    printed = deploy(board)
+    assert "lexi.files on the board is damaged: it counts as missing\n" in printed
+    assert f"uploaded  0 of {ALL} files" in printed
+    assert record.read_bytes() == whole
+
+
 def test_killed_at_several_points(board, tmp_path):
     deploy(board, "--source")
     for count in (1, 11, ALL - 6):

@@ -71,7 +71,9 @@ def run(arguments):
         _check(about, board, arguments.port)
         wanted = sources if compiled is None else _in_form(sources, compiled, about, made)
         state = install.look(remote, wanted)
-        todo = plan.make_plan(wanted, state, boardfiles.library_files())
+        if state.damaged:
+            print(f"{plan.RECORD} on the board is damaged: it counts as missing")
+        todo = plan.make_plan(wanted, state, {**boardfiles.library_files(), **sources})
         _check_plan(todo, state, arguments.overwrite)
 
         def trial():

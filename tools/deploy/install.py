@@ -25,7 +25,7 @@ def ask(link, packages):
 
 def look(link, wanted):
     """Return the State of a board, as far as `wanted` and its record have to do with it."""
-    state = State(record=_read(link, RECORD))
+    state = _read_record(link)
     named = set()
     for line in link.call("look", *planning.looked_at(wanted, state.record)):
         kind, *words = line.split(" ", 3)
@@ -42,7 +42,8 @@ def look(link, wanted):
     if wrong:
         names = ", ".join(f"{name} is {what}" for name, what in wrong.items())
         raise DeployError(f"on the board {names}: remove it or give it another name")
-    if {MAIN, HELD} <= set(state.files):
+    state.damaged = RECORD in state.files and not state.record
+    if {MAIN, HELD} <= set(state.files) and state.files[MAIN] != state.files[HELD]:
         raise DeployError(
             f"the board has a {MAIN} and the one from before an interrupted run ({HELD}): "
             "remove one of them"
@@ -57,7 +58,9 @@ def carry_out(link, plan, state, trial, progress):
     """
     both = planning.join_records(state.record, plan.record)
     if MAIN in state.files:
-        _rename(link, MAIN, HELD)
+        _rename(link, MAIN, HELD)  # over an equal one, if a power cut left both
+    if state.record_at == PART:
+        _rename(link, PART, RECORD)
     for name in plan.remove:
         link.run(f"import os\nos.remove({name!r})")
     for folder in plan.empty:
@@ -108,6 +111,27 @@ def _rename(link, old, new):
     link.run(f"import os\nos.rename({old!r}, {new!r})")
 
 
+def _read_record(link):
+    # To rename over a file is to remove it first with FAT: after a power cut there is PART alone.
+    for name in (RECORD, PART):
+        text = _read(link, name)
+        if planning.is_record(text):
+            return State(record=text, record_at=name)
+    return State()
+
+
 def _read(link, name):
-    code = f"try:\n with open({name!r}) as f:\n  print(f.read())\nexcept OSError:\n pass"
-    return "".join(f"{line}\n" for line in link.run(code) if line)
+    # In hexadecimal: it may be damaged.
+    lines = link.run(
+        "import binascii\n"
+        "try:\n"
+        f" with open({name!r}, 'rb') as f:\n"
+        "  while True:\n"
+        "   data = f.read(256)\n"
+        "   if not data:\n"
+        "    break\n"
+        "   print(binascii.hexlify(data).decode())\n"
+        "except OSError:\n"
+        " pass"
+    )
+    return bytes.fromhex("".join(lines)).decode(errors="replace")

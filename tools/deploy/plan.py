@@ -6,6 +6,7 @@ of files that were put there. Nothing else is removed or written over without be
 """
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 
 RECORD = "lexi.files"
@@ -18,6 +19,7 @@ PUT = "put"  # the new one
 BACK = "back"  # what it was
 GONE = "gone"  # there is none
 
+_RECORD = "(?:(?:[0-9a-f]{16} |lib/)[!-~]+\\n)+"
 _FORMS = (".py", ".mpy")
 _HASH_LENGTH = 16  # of a hash in the record
 _FOLDER_BLOCKS = 2
@@ -44,6 +46,8 @@ class State:
     files: dict = field(default_factory=dict)  # {name: Found}
     folders: set = field(default_factory=set)
     record: str = ""
+    record_at: str = RECORD  # or PART, from where it has to be renamed
+    damaged: bool = False  # there is a RECORD, but it is none, and PART neither
     block: int = 1  # bytes
     free: int = 0
     total: int = 0
@@ -62,11 +66,12 @@ class Plan:
     main_changes: bool
     foreign: tuple
     record: str  # at the end
+    record_changes: bool
 
     @property
     def changes(self):
         """Whether anything has to be done."""
-        return bool(self.remove or self.upload or self.main_changes)
+        return bool(self.remove or self.upload or self.main_changes or self.record_changes)
 
     @property
     def removed(self):
@@ -111,6 +116,11 @@ def make_record(files):
     return "".join(sorted(lines))
 
 
+def is_record(text):
+    """Whether a file's text is a whole record."""
+    return re.fullmatch(_RECORD, text) is not None
+
+
 def read_record(text):
     """Return ({name in a package}, {(hash, name)})."""
     lines = text.splitlines()
@@ -142,14 +152,18 @@ def in_the_way(wanted, state):
     }
 
 
-def make_plan(wanted, state, library=()):
+def make_plan(wanted, state, sources=None):
     """Return the Plan that gives a board in this State the files {name: bytes}.
 
-    library: names of all files of the library, also of those that are not wanted.
+    sources: {name: bytes} from which `wanted` is made, and all files of the library, wanted or not.
     """
+    sources = sources or {}
     packaged, owned = read_record(state.record)
+    owned |= {
+        (digest(data)[:_HASH_LENGTH], name) for name, data in {*sources.items(), *wanted.items()}
+    }
     folders = package_folders({*packaged, *wanted})
-    packaged = {_stem(name) for name in (*packaged, *wanted, *library)}
+    packaged = {_stem(name) for name in (*packaged, *wanted, *sources)}
 
     def ours(name):
         if package_folder(name):
@@ -174,16 +188,19 @@ def make_plan(wanted, state, library=()):
     replaced = stale | (set(upload) & set(state.files))
     if main == PUT and main_at is not None:
         replaced.add(main_at)
+    record = make_record(wanted)
+    gone = stale if state.record_at == PART else stale | ({PART} & set(state.files))
     return Plan(
-        remove=tuple(sorted(stale | ({PART} & set(state.files)))),
+        remove=tuple(sorted(gone)),
         folders=tuple(sorted(folders_of(wanted) - state.folders)),
         empty=tuple(sorted(state.folders - folders_of(wanted), reverse=True)),
         upload=upload,
         main=main,
         main_data=wanted.get(MAIN),
-        main_changes=main == PUT or main_at == HELD or (main == GONE and main_at is not None),
+        main_changes=main == PUT or HELD in state.files or (main == GONE and main_at is not None),
         foreign=tuple(sorted(name for name in replaced if not ours(name))),
-        record=make_record(wanted),
+        record=record,
+        record_changes=state.record_at != RECORD or record != state.record,
     )
 
 
