@@ -19,7 +19,8 @@ PUT = "put"  # the new one
 BACK = "back"  # what it was
 GONE = "gone"  # there is none
 
-_RECORD = "(?:(?:[0-9a-f]{16} |lib/)[!-~]+\\n)+"
+# Lines of a record: a hash and a name, or the name of a file in a package
+_RECORD_PATTERN = "(?:(?:[0-9a-f]{16} |lib/)[!-~]+\\n)+"
 _FORMS = (".py", ".mpy")
 _HASH_LENGTH = 16  # of a hash in the record
 _FOLDER_BLOCKS = 2
@@ -118,7 +119,7 @@ def make_record(files):
 
 def is_record(text):
     """Whether a file's text is a whole record."""
-    return re.fullmatch(_RECORD, text) is not None
+    return re.fullmatch(_RECORD_PATTERN, text) is not None
 
 
 def read_record(text):
