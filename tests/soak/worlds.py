@@ -27,6 +27,7 @@ if sys.implementation.name != "micropython":
 from lexi import codes
 from lexi.recovery import policy, store, texts
 from lexi.recovery import ladder as recovery
+from lexi.recovery.budget import Budgets
 from observer import DAY_S, HOUR_S, REGISTERED, Limits, Observer
 
 POLICIES = (policy.DEFAULT, policy.VERIZON, policy.GENTLE)
@@ -1066,7 +1067,7 @@ class Mcu:
         self.boot_s = world.t - world.rng(3)
         now_s = self.now()
         broken = world.broken
-        self.budgets = BROKEN_BUDGETS.get(broken, store.Budgets)(self.rules)
+        self.budgets = BROKEN_BUDGETS.get(broken, Budgets)(self.rules)
         wall = self.wall if self.terms.wall else None
         self.lost = None
         self.keeper = store.Keeper(self.store, self.budgets, wall, self.on_lost)
@@ -1514,17 +1515,17 @@ def _more_resets(rules):
     return rules
 
 
-class _Refilled(store.Budgets):
+class _Refilled(Budgets):
     """A restart of the MCU refills the caps."""
 
     def unpack(self, data, now_s, wall_s=None):
-        store.Budgets.unpack(self, data, now_s, wall_s)
+        Budgets.unpack(self, data, now_s, wall_s)
         for ring in self._rings:
             for i in range(len(ring)):
                 ring[i] = recovery.NEVER
 
 
-class _Unmarked(store.Budgets):
+class _Unmarked(Budgets):
     """Does not remember what was begun."""
 
     def set_mark(self, mark, now_s):
