@@ -30,6 +30,7 @@ def test_wrong_board(board, capsys):
         assert sentence == f"deploy: {begin}, expected one of {', '.join(board_names())}\n"
 
 
+@pytest.mark.slow
 def test_another_board_python_mpy_or_frozen(board, capsys, monkeypatch):
     answer = {
         "name": "micropython",
@@ -53,6 +54,7 @@ def test_another_board_python_mpy_or_frozen(board, capsys, monkeypatch):
     assert "takes .mpy version 5, mpy-cross makes 6: it gets source" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_is_needed_is_compiled_before_the_program_there_is_stopped(capsys, monkeypatch):
     done = []
     run = boardfiles.subprocess.run
@@ -91,6 +93,7 @@ def test_no_port(board, tmp_path, capsys):
         assert re.search("in use by another program.*" + ports, refused(capsys, board))
 
 
+@pytest.mark.slow
 def test_a_pulled_cable(board, capsys, monkeypatch):
     # What a tty says whose device is gone. pyserial makes it a SerialException, but not always.
     def gone(_):
@@ -124,6 +127,7 @@ def test_an_exception_on_the_board_is_told(board, text, sentence):
         remote.run(f"class {text.split(':')[0]}(Exception): pass\nraise {raised(text)}")
 
 
+@pytest.mark.slow
 def test_a_port_without_a_repl(capsys, monkeypatch):
     import pty
 

@@ -73,6 +73,7 @@ def test_source_parts_and_no_node(board, tmp_path):
     assert files == {path.name for path in unixport.ROOT.glob("lib/atport/*.py")}
 
 
+@pytest.mark.slow
 def test_main_that_was_put_there_is_named_when_it_goes(board, tmp_path):
     deploy(board)
     assert "removed   main.py, board.mpy, node.mpy, pins.mpy\n" in deploy(board, "--no-node")
@@ -87,6 +88,7 @@ def test_help_says_what_becomes_of_main_and_boot(capsys):
     assert "a boot.py of yours is not held back" in text
 
 
+@pytest.mark.slow
 def test_a_removed_part_is_not_found_in_the_same_repl(board):
     loaded = "import sys; print('lexi' in sys.modules)"
     deploy(board, "--no-node")
@@ -95,6 +97,7 @@ def test_a_removed_part_is_not_found_in_the_same_repl(board):
     assert "False" in remote.mpremote(board, "exec", loaded)
 
 
+@pytest.mark.slow
 def test_a_main_that_is_not_ours_is_told(board, tmp_path, capsys):
     (tmp_path / "main.py").write_text("theirs")
     assert "not put there by this: main.py" in refused(capsys, board)
@@ -103,6 +106,7 @@ def test_a_main_that_is_not_ours_is_told(board, tmp_path, capsys):
     assert "node" in (tmp_path / "main.py").read_text()
 
 
+@pytest.mark.slow
 def test_a_file_in_our_folder_that_is_not_ours_is_told(board, tmp_path, capsys):
     theirs = tmp_path / "lib/atport/theirs.py"
     theirs.parent.mkdir(parents=True)
@@ -117,6 +121,7 @@ def test_a_file_in_our_folder_that_is_not_ours_is_told(board, tmp_path, capsys):
     assert not (tmp_path / "lib/lexi/recovery").exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_record_is_told_and_written_anew(board, tmp_path):
     deploy(board)
     record = tmp_path / "lexi.files"
@@ -128,6 +133,7 @@ def test_a_damaged_record_is_told_and_written_anew(board, tmp_path):
     assert record.read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_killed_at_several_points(board, tmp_path):
     deploy(board, "--source")
     for count in (1, 11, ALL - 6):
@@ -149,6 +155,7 @@ def test_killed_at_several_points(board, tmp_path):
     assert "uploaded  0 of" in deploy(board)
 
 
+@pytest.mark.slow
 def test_what_does_not_work_there_is_told_and_not_started(board, tmp_path, capsys):
     (tmp_path / "asyncio.py").write_text("1 / 0")  # wins over the firmware's
     sentence = refused(capsys, board)
@@ -163,6 +170,7 @@ def test_what_does_not_work_there_is_told_and_not_started(board, tmp_path, capsy
 
 
 @pytest.mark.parametrize("name", ["node", "board"])
+@pytest.mark.slow
 def test_a_file_that_cannot_be_imported_is_named(board, monkeypatch, capsys, name):
     files = {**boardfiles.node_files("UNIX"), f"{name}.py": b"raise ValueError"}
     monkeypatch.setattr(boardfiles, "node_files", lambda _: files)
@@ -170,6 +178,7 @@ def test_a_file_that_cannot_be_imported_is_named(board, monkeypatch, capsys, nam
 
 
 @pytest.mark.parametrize("blocks", [16, 100])
+@pytest.mark.slow
 def test_littlefs_and_no_space(board, capsys, monkeypatch, blocks):
     remote.mpremote(board, "exec", RAM_DISK.replace("BLOCKS", str(blocks)))
     if blocks == 16:
