@@ -123,7 +123,7 @@ class Monitor:
                 await self._sleep_ms(_NOT_READY_MS)
             self._checked_s = self._now_s()
             self._restarts = self._known
-        except BaseException:
+        except BaseException:  # raised on: nobody takes turns then
             self.turn_s = None
             raise
         finally:
