@@ -84,8 +84,10 @@ class Receiver(Handlers):
         self.gap = True
         if not self._busy:  # else pump() calls them
             self._busy = True
-            self._tell_gap()
-            self._busy = False
+            try:
+                self._tell_gap()
+            finally:  # after Ctrl-C too
+                self._busy = False
 
     def _tell_gap(self):
         try:

@@ -4,7 +4,6 @@ import time
 from micropython import const
 
 from atport.blocking import Blocking, Runtime
-
 from atport.channel import Channel
 from atport.errors import check, need
 

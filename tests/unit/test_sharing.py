@@ -231,6 +231,18 @@ class ToldTest(unittest.TestCase):
             port.channel.on_send = None
             self.assertEqual(port.command("AT"), [])
 
+    def test_ctrl_c_within_a_hook_leaves_the_port_usable(self):
+        def interrupted():
+            raise KeyboardInterrupt
+
+        for make in PORTS:
+            port = make(FakeStream())
+            port.channel.on_gap = interrupted
+            with self.assertRaises(KeyboardInterrupt):
+                port.channel.doubt()
+            port.channel.on_gap = None
+            self.assertEqual(port.command("AT"), [])
+
     def test_functions_of_a_command_that_are_async(self):
         async def later(line):
             return True
