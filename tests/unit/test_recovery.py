@@ -331,13 +331,6 @@ SITUATIONS = (
 
 
 class MakingTest(unittest.TestCase):
-    def test_numbers_that_two_files_have_are_the_same(self):
-        from lexi.recovery import server_state, supervisor
-
-        for name in ("NEVER", "WELL", "MARK_REBOOT"):
-            self.assertEqual(getattr(server_state, name), getattr(recovery, name), name)
-        self.assertEqual(texts.DEFERRED, supervisor.DEFERRED)
-
     def test_a_policy_that_is_not_sound_is_refused(self):
         bad = (None, {}, dict(DEFAULT, steps={}), dict(DEFAULT, radio_per_hour=0))
         for rules in bad:

@@ -34,7 +34,7 @@ from .policy import (
     WINDOW_S,
     check_policy,
 )
-from .server_state import CLOSED, FROZEN, ILLEGAL, LOST_URC, UNKNOWN_CODE, Beliefs, Track
+from .server_state import Beliefs, Track
 
 NEVER = const(-0x20000000)  # a time before all others, and one behind them
 LATER = const(0x3FFFFFFF)
@@ -65,8 +65,7 @@ _OF_STEP = (
     SOFT_RESET,
 )
 
-# Reasons: why something is to be done, and what it is held by until then. Those between are in
-# server_state.py.
+# Reasons: why something is to be done, and what it is held by until then.
 WELL = const(0)
 BOOT = const(1)
 MODULE_TRIES = const(2)
@@ -75,7 +74,12 @@ STUCK = const(4)
 OWN_RETRY = const(5)
 OVERDUE = const(6)
 DEAD_END = const(7)
+ILLEGAL = const(8)
+UNKNOWN_CODE = const(9)
+FROZEN = const(10)
+CLOSED = const(11)
 UNSEEN = const(12)
+LOST_URC = const(13)
 DETACHED = const(14)
 DENIED = const(15)
 SIM_FAULT = const(16)

@@ -9,17 +9,15 @@ from ..codes import GOOD as _GOOD
 from ..codes import NO_CODE as _NO_CODE
 from ..codes import REGISTERED as _REGISTERED
 
-# Reasons for a poll that are found here; the others are in ladder.py.
-ILLEGAL = const(8)
-UNKNOWN_CODE = const(9)
-FROZEN = const(10)
-CLOSED = const(11)
-LOST_URC = const(13)
-
-# As in ladder.py: const() works within a file.
-NEVER = const(-0x20000000)
-WELL = const(0)
-MARK_REBOOT = const(3)
+# As in ladder.py.
+_NEVER = const(-0x20000000)  # a time before all others
+_WELL = const(0)
+_ILLEGAL = const(8)
+_UNKNOWN_CODE = const(9)
+_FROZEN = const(10)
+_CLOSED = const(11)
+_LOST_URC = const(13)
+_MARK_REBOOT = const(3)
 
 _FIRST_BOOTSTRAP = const(10)
 _BOOTSTRAP_DONE = const(14)
@@ -51,24 +49,24 @@ class Track:
         self.code = _NO_CODE
         self.enter_s = now_s  # when the code was first seen: repetitions do not count
         self.suspect = False
-        self.busy_s = NEVER  # since when the module is trying by itself
-        self.timer_s = NEVER
-        self.timer_at_s = NEVER
+        self.busy_s = _NEVER  # since when the module is trying by itself
+        self.timer_s = _NEVER
+        self.timer_at_s = _NEVER
         self.frozen = False
         self.distrust = _TRUSTED  # a frozen timer costs one try, not one after another
-        self.odd_s = NEVER  # when it was last asked about an unknown code
-        self.closed_s = NEVER
-        self.good_s = NEVER  # since when it is registered
+        self.odd_s = _NEVER  # when it was last asked about an unknown code
+        self.closed_s = _NEVER
+        self.good_s = _NEVER  # since when it is registered
         self.settled = False  # it was registered since the module's last start
         self.updated = False  # an update was seen since
         self.tries = 0
-        self.tried_s = NEVER
+        self.tried_s = _NEVER
         self.window_s = 0
-        self.answer_s = NEVER  # when the module said "failed" to the last try
-        self.judged_s = NEVER  # since when the trouble is confirmed
+        self.answer_s = _NEVER  # when the module said "failed" to the last try
+        self.judged_s = _NEVER  # since when the trouble is confirmed
         self.wait_s = 0  # between that and the next try
-        self.why = WELL
-        self.proof_s = NEVER  # when a registration or update was last proved
+        self.why = _WELL
+        self.proof_s = _NEVER  # when a registration or update was last proved
         self.told = self.told_degraded = False  # what the supervisor has told of it
         self.told_renewals = 0
 
@@ -84,7 +82,7 @@ class Beliefs:
             if track is None:
                 track = Track(server, self._now_s)
                 track.tries = self.budgets.server_tries(server)
-                self._other(server, NEVER)
+                self._other(server, _NEVER)
             tracks.append(track)
         self.tracks = tracks
         self._near = self._bootstrap
@@ -108,17 +106,17 @@ class Beliefs:
         if now_s >= self._start_end_s:  # not one of many that had their power back
             self._boot_spread_s = 0
         self._boot_end_s = now_s + self.policy["boot_window_s"]
-        self.view.diagnosed_s = NEVER
+        self.view.diagnosed_s = _NEVER
         self.view.init = self.view.client = None
         for track in self.tracks:
             self._enter(track, _NO_CODE, now_s)
             track.registered = track.suspect = track.settled = False
-            track.timer_s = NEVER
+            track.timer_s = _NEVER
         self._enter(self._bootstrap, _NO_CODE, now_s)
         for i in range(_OTHERS):
-            self._other_s[i] = NEVER
-        self._unpolled_s = NEVER
-        if self.budgets.mark == MARK_REBOOT:
+            self._other_s[i] = _NEVER
+        self._unpolled_s = _NEVER
+        if self.budgets.mark == _MARK_REBOOT:
             self.budgets.set_mark(0, now_s)
 
     def see(self, now_s, server, code):
@@ -137,13 +135,13 @@ class Beliefs:
     def _see(self, track, now_s, server, code):
         if track is None:
             if code < _FIRST_BOOTSTRAP or code == _NO_CODE:
-                self._other(server, now_s if code in _REGISTERED else NEVER)
+                self._other(server, now_s if code in _REGISTERED else _NEVER)
                 return
             track = self._bootstrap
         if code not in self._states:
             if now_s - track.odd_s >= self.policy["unseen_s"]:
                 track.odd_s = now_s
-                self._ask(now_s + self.policy["suspect_s"], UNKNOWN_CODE)
+                self._ask(now_s + self.policy["suspect_s"], _UNKNOWN_CODE)
             return
         if self.view.init is not None and code in _ALIVE:
             self.view.init = None  # whatever failed, it did not
@@ -151,11 +149,11 @@ class Beliefs:
         if code == _SUCCESS:
             if old == code and now_s - track.proof_s >= self.policy["suspect_s"]:
                 track.updated = True
-                track.timer_s = NEVER
+                track.timer_s = _NEVER
             track.proof_s = now_s
             if track.distrust == _TESTED:
                 track.distrust = _DISTRUSTED
-        elif self._states[code][0] == _FAILED and track.answer_s == NEVER:
+        elif self._states[code][0] == _FAILED and track.answer_s == _NEVER:
             track.answer_s = now_s
         if code == old:
             return
@@ -167,17 +165,17 @@ class Beliefs:
         if code < _SUCCESS or track is self._bootstrap:
             self._enter(track, code, now_s)
         else:  # the same, for the most frequent ones
-            track.busy_s = track.judged_s = NEVER
+            track.busy_s = track.judged_s = _NEVER
             track.code = code
             track.enter_s = now_s
         if code == _SUCCESS:
-            track.timer_s = NEVER
+            track.timer_s = _NEVER
             track.updated = track.updated or old in _REGISTERED
         elif code in _IN_FLIGHT and now_s - track.closed_s < self.policy["closed_s"]:
-            self._ask(now_s + self.policy["suspect_s"], CLOSED)
+            self._ask(now_s + self.policy["suspect_s"], _CLOSED)
         if code not in self._states[old][1] and not self._legal(track, old, code):
             track.suspect = True
-            self._ask(now_s + self.policy["suspect_s"], ILLEGAL)
+            self._ask(now_s + self.policy["suspect_s"], _ILLEGAL)
         elif not track.suspect and track.registered is not (self._states[code][0] == _GOOD):
             self._verdict(track, now_s)
 
@@ -196,24 +194,24 @@ class Beliefs:
             if now_s - track.timer_at_s < self.policy["frozen_s"] or track.frozen:
                 return False
             track.frozen = True
-            self._ask(now_s, FROZEN)
+            self._ask(now_s, _FROZEN)
             return True
         track.frozen = False
         # A count-down that goes on as it did says nothing new.
         expected = track.distrust == _TRUSTED and (
             now_s + timer_s + _TIMER_SLACK_S >= track.timer_at_s + before_s
         )
-        if before_s != NEVER:
+        if before_s != _NEVER:
             track.distrust = _TRUSTED
         track.timer_s = timer_s
         track.timer_at_s = now_s
         if timer_s < before_s:
             return not expected
-        if before_s != NEVER:
+        if before_s != _NEVER:
             track.updated = True
             track.proof_s = now_s
             if track.code != _SUCCESS:
-                self._ask(now_s, LOST_URC)
+                self._ask(now_s, _LOST_URC)
         return True
 
     def see_closed(self, now_s, server):
@@ -223,16 +221,16 @@ class Beliefs:
             return
         track.closed_s = now_s
         if track.code in _IN_FLIGHT and now_s - track.enter_s < self.policy["closed_s"]:
-            self._ask(now_s + self.policy["suspect_s"], CLOSED)
+            self._ask(now_s + self.policy["suspect_s"], _CLOSED)
 
     def _enter(self, track, code, now_s):
         if code not in _TRYING:
-            track.busy_s = NEVER
-        elif track.busy_s == NEVER:
+            track.busy_s = _NEVER
+        elif track.busy_s == _NEVER:
             track.busy_s = now_s
         track.code = code
         track.enter_s = now_s
-        track.judged_s = NEVER
+        track.judged_s = _NEVER
 
     def _legal(self, track, old, code):
         if old == _NO_CODE or code == _NO_CODE or code in self._states[old][1]:
@@ -250,7 +248,7 @@ class Beliefs:
             track.renewals += 1
             self.budgets.recovered()
             track.settled = True
-            self._resumed_net_s = NEVER
+            self._resumed_net_s = _NEVER
         elif track.registered and not registered:
             self._held(track, now_s)
         track.registered = registered

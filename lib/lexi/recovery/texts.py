@@ -5,7 +5,7 @@ from micropython import const
 from .ladder import LATER, NEVER
 from .policy import CAP_S, STEPS
 
-DEFERRED = const(2)  # as in supervisor.py
+_DEFERRED = const(2)  # as in supervisor.py
 
 # Kinds of events.
 KINDS = (
@@ -94,7 +94,7 @@ def describe(event):
         text += " " + ACTIONS[action]
     if server:
         text += " %d" % server
-    if kind == DEFERRED:
+    if kind == _DEFERRED:
         if not action:
             return "waiting: " + REASONS[held_by]
         if in_s < LATER // 2:
@@ -114,7 +114,7 @@ def status(supervisor):
     action = ladder.action or ladder.pending
     held_by = supervisor.held or ladder.held_by
     next_s = supervisor.told_at_s - now_s
-    event = supervisor.doing or (DEFERRED, action, ladder.server, ladder.reason, held_by, next_s)
+    event = supervisor.doing or (_DEFERRED, action, ladder.server, ladder.reason, held_by, next_s)
     steps = supervisor.policy["steps"]
     return {
         "text": describe(event),
