@@ -55,14 +55,16 @@ from typing import NamedTuple
 import deviceless
 
 codes = deviceless.load("lexi.codes")
-policy_tables = deviceless.load("lexi.recovery.policy")
-rules = deviceless.load("lexi.recovery.ladder")
+rules = deviceless.load("lexi.recovery.policy")
+ladder = deviceless.load("lexi.recovery.ladder")
+booking = deviceless.load("lexi.recovery.booking")
+Case = deviceless.load("lexi.recovery.case").Case
 Budgets = deviceless.load("lexi.recovery.budget").Budgets
 texts = deviceless.load("lexi.recovery.texts")
 
 ROOT = Path(__file__).resolve().parents[1]
 
-LADDERS = {name: getattr(policy_tables, name) for name in ("DEFAULT", "VERIZON", "GENTLE")}
+LADDERS = {name: getattr(rules, name) for name in ("DEFAULT", "VERIZON", "GENTLE")}
 NAIVE = ("RETRY60", "REBOOT")
 POLICIES = (*LADDERS, *NAIVE)
 OUTAGE = "outage"
@@ -396,9 +398,9 @@ class LadderHost:
         self.next_s = LATER
         self.taken = []  # (time, action) of all that was done to the module
         budgets = Budgets(policy)
-        self.ladder = rules.Ladder(policy, budgets, rng.randrange, 0)
-        self.ladder.watch((SERVER,))
-        self.view = self.ladder.view
+        self.case = Case(policy, budgets, rng.randrange, 0)
+        self.case.watch((SERVER,))
+        self.view = self.case.view
         self.view.pins = rules.HAS_RESET
 
     def power_up(self, now_s):
@@ -411,7 +413,7 @@ class LadderHost:
 
     def booted(self, now_s):
         self.view.reachable = True
-        self.ladder.rebooted(now_s)
+        self.case.restarted(now_s)
         self.next_s = now_s
 
     def network(self, now_s, attached):
@@ -419,21 +421,21 @@ class LadderHost:
         self.next_s = now_s
 
     def status(self, now_s, code):
-        self.ladder.see(now_s, SERVER, code)
+        self.case.see(now_s, SERVER, code)
         self.next_s = now_s
 
     def timer(self, now_s, timer_s):
-        self.ladder.see_timer(now_s, SERVER, timer_s)
+        self.case.see_timer(now_s, SERVER, timer_s)
         self.next_s = now_s
 
     def wake(self, now_s):
-        ladder = self.ladder
         for _ in range(STUCK):
-            action = ladder.decide(now_s)
+            decision = ladder.decide(self.case, now_s)
+            action = decision.action
             if action == rules.NONE:
-                self.next_s = max(ladder.wake_s, now_s + 1)
+                self.next_s = max(self.case.wake_s, now_s + 1)
                 return
-            ladder.take(now_s)
+            booking.take(self.case, decision, now_s)
             if action == rules.POLL:
                 self._poll(now_s)
             elif action == rules.DIAGNOSE:
@@ -441,15 +443,15 @@ class LadderHost:
             elif action != rules.PARK:
                 self.taken.append((now_s, action))
                 self._carry_out(now_s, action)
-                ladder.done(now_s)
-        name = texts.ACTIONS[ladder.action]
+                booking.done(self.case, decision, now_s)
+        name = texts.ACTIONS[action]
         raise RuntimeError(f"the ladder wants to {name} without end at {now_s} s")
 
     def _poll(self, now_s):
         module = self.module
-        self.ladder.see(now_s, SERVER, module.code)
+        self.case.see(now_s, SERVER, module.code)
         if module.code in codes.REGISTERED:
-            self.ladder.see_timer(now_s, SERVER, module.timer_s(now_s))
+            self.case.see_timer(now_s, SERVER, module.timer_s(now_s))
         self.view.polls += 1
 
     def _diagnose(self, now_s):

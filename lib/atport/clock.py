@@ -23,3 +23,8 @@ class Clock:
             self.s += passed_ms // 1000
             self.last_ms = time.ticks_add(now_ms, -(passed_ms % 1000))
         return now_ms
+
+    def now_s(self):
+        """Return `s`, brought up to date."""
+        self.ms()
+        return self.s

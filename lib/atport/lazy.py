@@ -1,4 +1,7 @@
-# Packages whose names are loaded when they are first used, as those of MicroPython's asyncio are.
+# Packages whose names are loaded when they are first used, as those of MicroPython's asyncio are,
+# and modules that are needed but once.
+
+import sys
 
 
 def lazy(package, files, names):
@@ -19,3 +22,12 @@ def lazy(package, files, names):
         return value
 
     return load
+
+
+def borrow(name):
+    """Import a module that is needed once, and keep it nowhere: it goes when its caller is done."""
+    package, _, own_name = name.rpartition(".")
+    module = __import__(name, None, None, (own_name,))
+    del sys.modules[name]
+    delattr(sys.modules[package], own_name)
+    return module

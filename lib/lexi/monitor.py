@@ -98,17 +98,17 @@ class Monitor:
         nothing is watched yet: call it again.
         """
         check("boot_s", boot_s, 0, 3600)
-        self.turn_s = self._now_s() + 2 * boot_s + _LONGEST_S
+        self.turn_s = self._clock.now_s() + 2 * boot_s + _LONGEST_S
         self._known = self._registry.restarts
         self._busy = True  # attend() is not to ask in between
         try:
             await self._channel.setup(tries=max(boot_s, 1))
             await self._set_port()
-            until_s = self._now_s() + boot_s
+            until_s = self._clock.now_s() + boot_s
             self.mode = None
             self.server_ids = []
             while True:
-                late = self._now_s() >= until_s
+                late = self._clock.now_s() >= until_s
                 try:
                     await self._arm()
                     told = await self._ask()
@@ -121,7 +121,7 @@ class Monitor:
                     if late:
                         raise
                 await self._sleep_ms(_NOT_READY_MS)
-            self._checked_s = self._now_s()
+            self._checked_s = self._clock.now_s()
             self._restarts = self._known
         except BaseException:  # raised on: nobody takes turns then
             self.turn_s = None
@@ -198,7 +198,7 @@ class Monitor:
         self._channel.close_gap(lost)
         self.reachable = True
         self.polls += 1
-        self.polled_s = self._now_s()
+        self.polled_s = self._clock.now_s()
         self._registry.wake()  # what is asked for from now on is not answered by this poll
 
     async def reboot(self, boot_s=30, restart=None):
@@ -207,7 +207,7 @@ class Monitor:
         restart: a function or coroutine function that does it in another way, such as a pin.
         """
         need(restart is None or callable(restart), "restart", restart, "a function or None")
-        self.turn_s = self._now_s() + self.reboot_wait_s + _LONGEST_S
+        self.turn_s = self._clock.now_s() + self.reboot_wait_s + _LONGEST_S
         self._busy = True
         try:
             self._channel.check_owner()
@@ -215,10 +215,10 @@ class Monitor:
             if hasattr(pending, "send"):
                 await pending
             self._registry.restarted()
-            until_s = self._now_s() + self.reboot_wait_s
+            until_s = self._clock.now_s() + self.reboot_wait_s
             if restart:
                 await self._keep_awake()
-            await self._sleep_ms(max(0, until_s - self._now_s()) * 1000)
+            await self._sleep_ms(max(0, until_s - self._clock.now_s()) * 1000)
             await self.bring_up(boot_s)
         finally:
             self._busy = False
@@ -239,7 +239,7 @@ class Monitor:
 
     def due_s(self):
         """Seconds until attend() has something to do, 0 for now. Allocates nothing."""
-        now_s = self._now_s()
+        now_s = self._clock.now_s()
         if self._busy:
             return _RETRY_S
         if now_s < self._not_before_s and self._registry.restarts == self._failed_at:
@@ -255,7 +255,7 @@ class Monitor:
         Never raises for the module's failures: they are counted, and tried again after 5 s,
         10 s, ... 900 s.
         """
-        self.turn_s = self._now_s() + _LONGEST_S
+        self.turn_s = self._clock.now_s() + _LONGEST_S
         self._registry.settle()
         if self.due_s() == 0:
             wait_s = 0
@@ -288,7 +288,7 @@ class Monitor:
             else:
                 self._retry_s = min(max(2 * self._retry_s, _RETRY_S), _RETRY_MAX_S)
                 wait_s = self._retry_s
-            self._not_before_s = self._now_s() + wait_s
+            self._not_before_s = self._clock.now_s() + wait_s
             self._failed_at = self._registry.restarts
         return self.take_turn()
 
@@ -312,7 +312,3 @@ class Monitor:
                 failed = True
                 self.failures += 1
                 self.last_error = e
-
-    def _now_s(self):
-        self._clock.ms()
-        return self._clock.s

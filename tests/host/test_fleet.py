@@ -12,15 +12,14 @@ import unixport
 
 NODES = 500
 rules = fleet.rules
-tables = fleet.policy_tables
 
 # Which step's cap an action counts for.
 STEP_OF = {
-    rules.REGISTER: tables.STEP_REGISTER,
-    rules.PAUSE: tables.STEP_PAUSE,
-    rules.RADIO_OFF: tables.STEP_RADIO,
-    rules.SOFT_RESET: tables.STEP_RESET,
-    rules.PIN_RESET: tables.STEP_PINS,
+    rules.REGISTER: rules.STEP_REGISTER,
+    rules.PAUSE: rules.STEP_PAUSE,
+    rules.RADIO_OFF: rules.STEP_RADIO,
+    rules.SOFT_RESET: rules.STEP_RESET,
+    rules.PIN_RESET: rules.STEP_PINS,
 }
 
 
@@ -62,8 +61,8 @@ def outcomes():
 
 
 def test_loaded_files_are_those_of_the_library():
-    assert deviceless.load("lexi.recovery.ladder") is rules
-    assert rules.__file__ == str(deviceless.LIB / "lexi" / "recovery" / "ladder.py")
+    assert deviceless.load("lexi.recovery.policy") is rules
+    assert rules.__file__ == str(deviceless.LIB / "lexi" / "recovery" / "policy.py")
     with pytest.raises(ImportError):
         deviceless.load("lexi.nothing")
 
@@ -174,7 +173,7 @@ def test_every_node_comes_back_and_keeps_its_caps(policy, scenario, outage_s, co
                 times[STEP_OF[action]].append(at_s)
         for step, at in times.items():
             row = table["steps"][step]
-            assert in_window(at, row[tables.CAP_S]) <= row[tables.CAP]
+            assert in_window(at, row[rules.CAP_S]) <= row[rules.CAP]
         everything = sorted(at_s for at in times.values() for at_s in at)
         assert in_window(everything, 3600) <= table["radio_per_hour"]
     assert seen >= 40 * count // 100

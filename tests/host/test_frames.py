@@ -23,7 +23,8 @@ HOT = {
     "lib/lexi/known.py": "ends is_at take settle",
     "lib/lexi/recovery/supervisor.py": "_event",
     "lib/lexi/recovery/diagnosis.py": "_cereg",
-    "lib/lexi/recovery/server_state.py": "see see_timer _see _enter _legal _verdict",
+    "lib/lexi/recovery/case.py": "server see see_timer see_closed",
+    "lib/lexi/recovery/server_state.py": "status timer closed _enter _possible _verdict _proved",
 }
 BLOCK = re.compile(r"code block '(\S+)'.*?\(N_STATE (\d+)\)\s*\(N_EXC_STACK (\d+)\)", re.S)
 

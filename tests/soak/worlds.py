@@ -25,9 +25,9 @@ if sys.implementation.name != "micropython":
     sys.modules["lexi"] = _stub
 
 from lexi import codes
-from lexi.recovery import policy, store, texts
-from lexi.recovery import ladder as recovery
+from lexi.recovery import booking, ladder, moves, policy, store, texts
 from lexi.recovery.budget import Budgets
+from lexi.recovery.case import Case
 from observer import DAY_S, HOUR_S, REGISTERED, Limits, Observer
 
 POLICIES = (policy.DEFAULT, policy.VERIZON, policy.GENTLE)
@@ -185,7 +185,7 @@ class World:
         # the network
         self.net = True
         self.denied = False
-        self.sim = recovery.SIM_READY
+        self.sim = policy.SIM_READY
         self.stuck_search = False
         self.mcu = Mcu(self)
         self.boot()
@@ -479,7 +479,7 @@ class World:
             and self.radio == 1
             and self.net
             and not self.denied
-            and self.sim == recovery.SIM_READY
+            and self.sim == policy.SIM_READY
             and not self.stuck_search
         )
         if can == self.attached:
@@ -536,13 +536,13 @@ class World:
             self.stuck_search = False
             self.network()
         elif name == "pause":
-            if self.sim != recovery.SIM_READY:
+            if self.sim != policy.SIM_READY:
                 return False
             if self.mode == 0:
                 self.mode = 3
                 self.stop()
         elif name == "resume":
-            if self.sim != recovery.SIM_READY:
+            if self.sim != policy.SIM_READY:
                 return False
             if self.mode == 1:
                 self.needs_boot = True
@@ -573,7 +573,7 @@ class World:
         return True
 
     def register(self, s):
-        if self.sim != recovery.SIM_READY or self.mode or s.row == ROW_MISSING:
+        if self.sim != policy.SIM_READY or self.mode or s.row == ROW_MISSING:
             return False
         if s.cure == "register":
             s.cure = None
@@ -635,12 +635,12 @@ class World:
         self.network()
 
     def sim_fails(self):
-        self.sim = self.rng.pick((recovery.SIM_FAILED, recovery.SIM_FAILED, recovery.SIM_LOCKED))
+        self.sim = self.rng.pick((policy.SIM_FAILED, policy.SIM_FAILED, policy.SIM_LOCKED))
         self.network()
         self.later(self.rng.span(120, 3 * DAY_S), self.sim_ready)
 
     def sim_ready(self):
-        self.sim = recovery.SIM_READY
+        self.sim = policy.SIM_READY
         self.network()
 
     def searches_for_ever(self):
@@ -841,7 +841,7 @@ class World:
     def application_forces(self):
         if self.terms.forces and self.mcu.on:
             server = self.rng.pick(self.servers).id
-            self.mcu.ladder.force(1 + self.rng(5), server)
+            self.mcu.case.force(1 + self.rng(5), server)
             self.mcu.wake()
 
     def mcu_resets(self):
@@ -873,7 +873,7 @@ class World:
         rng = self.rng
         self.net = True
         self.denied = False
-        self.sim = recovery.SIM_READY
+        self.sim = policy.SIM_READY
         self.stuck_search = self.stuck_search and rng.chance(500)
         self.refuses = self.mute_commands = False
         self.hang_at = None
@@ -1048,7 +1048,8 @@ class Mcu:
         self.wall_set = self.terms.wall == "kept"
         self.half_able_s = self.half_limit_s = 0
         self.half_gen = 0
-        self.ladder = None
+        self.case = None
+        self.decision = None
 
     def now(self):
         return self.world.t - self.boot_s
@@ -1076,15 +1077,14 @@ class Mcu:
         if not first:
             world.observer.loaded(world.t, self.ages(now_s), self.lost is not None)
         self.saved(now_s)
-        old = self.ladder
-        self.ladder = BROKEN_LADDERS.get(broken, recovery.Ladder)(
-            self.rules, self.budgets, self.random, now_s
-        )
+        old = self.case
+        self.case = BROKEN_CASES.get(broken, Case)(self.rules, self.budgets, self.random, now_s)
+        self.decide = BROKEN_LADDERS.get(broken, ladder.decide)
         if world.trace is not None and self.lost:
             world.say("record lost")
-        self.view = self.ladder.view
+        self.view = self.case.view
         self.view.pins = self.terms.pins
-        self.ladder.watch(self.terms.servers)
+        self.case.watch(self.terms.servers)
         if old is not None:
             self.half_limit_s += self.rules["start_spread_s"] + 60
             if self.lost is not None:
@@ -1095,8 +1095,8 @@ class Mcu:
         self.start_gap_s = 0
         self.suspect = False
         self.suspect_at_s = 0
-        self.fota_saved_s = recovery.NEVER
-        self.check_s = recovery.LATER  # when the monitor asks by itself
+        self.fota_saved_s = policy.NEVER
+        self.check_s = policy.LATER  # when the monitor asks by itself
         self.check_gap_s = 0
         self.busy = False
         self.wake_at(0)
@@ -1154,14 +1154,15 @@ class Mcu:
             return self.after(1 if world.answers() else _ALIVE_S, self.alive)
         if now_s >= self.check_s:
             self.check(now_s)
-        ladder = self.ladder
+        case = self.case
         COUNTS.decisions += 1
         world.observer.woken(world.t)
-        action = ladder.decide(now_s)
-        why = ladder.held_by if action == recovery.NONE else ladder.reason
+        decision = self.decision = self.decide(case, now_s)
+        action = decision.action
+        why = decision.held_by if action == policy.NONE else decision.reason
         COUNTS.reasons[why] = COUNTS.reasons.get(why, 0) + 1
-        if action == recovery.NONE:
-            at_s = max(now_s + 1, min(ladder.wake_s, self.check_s, now_s + DAY_S))
+        if action == policy.NONE:
+            at_s = max(now_s + 1, min(case.wake_s, self.check_s, now_s + DAY_S))
             if not self.up:
                 at_s = min(at_s, max(now_s + 1, self.start_at_s))
             due_s = self.keeper.due_s(now_s)
@@ -1251,14 +1252,14 @@ class Mcu:
         self.reg.clear()
         self.world.observer.forgot(self.world.t)
         self.suspect_at_s = now_s + _REBOOT_S + _START_S
-        self.ladder.rebooted(now_s)
+        self.case.restarted(now_s)
         self.check_s = min(self.check_s, now_s + 2)
 
     # What the module tells
 
     def put(self, now_s, server, code):
         COUNTS.states[code] = COUNTS.states.get(code, 0) + 1
-        self.ladder.see(now_s, server, code)
+        self.case.see(now_s, server, code)
 
     def tell(self, now_s):
         """A poll is answered."""
@@ -1272,7 +1273,7 @@ class Mcu:
                 self.put(now_s, server, code)
             if timer_s is not None:
                 world.observer.told_timer(world.t, server, timer_s)
-                self.ladder.see_timer(now_s, server, timer_s)
+                self.case.see_timer(now_s, server, timer_s)
         if len(reg) > len(listed):
             for server in [s for s in reg if s not in [row[0] for row in listed]]:
                 del reg[server]
@@ -1291,21 +1292,19 @@ class Mcu:
             self.put(now_s, a, b)
         elif kind == "timer":
             world.observer.told_timer(world.t, a, b)
-            self.ladder.see_timer(now_s, a, b)
+            self.case.see_timer(now_s, a, b)
         elif kind == "closed":
-            self.ladder.see_closed(now_s, a)
+            self.case.see_closed(now_s, a)
         elif kind == "client":
             if a == 0:
                 self.restarted(now_s)
-            self.view.client = a
-            self.view.client_s = now_s
+            self.case.see_client(now_s, a)
             if a == 7:
                 self.check_s = min(self.check_s, now_s + 1)
         elif kind == "init":
             if a == 1:
                 self.restarted(now_s)
-            self.view.init = a
-            self.view.init_s = now_s
+            self.case.see_init(now_s, a)
         elif kind == "network":
             self.view.attached = a
             self.view.denied = b
@@ -1328,23 +1327,23 @@ class Mcu:
                 budgets.dirty = True
             budgets.fota_s = now_s
         else:
-            budgets.fota_s = self.fota_saved_s = recovery.NEVER
+            budgets.fota_s = self.fota_saved_s = policy.NEVER
             budgets.dirty = True
-            self.view.diagnosed_s = recovery.NEVER
+            self.view.diagnosed_s = policy.NEVER
             self.restarted(now_s)
 
     # What the ladder decides
 
     def act(self, action, now_s):
         world = self.world
-        ladder = self.ladder
+        decision = self.decision
         name = texts.ACTIONS[action]
         COUNTS.actions[name] = COUNTS.actions.get(name, 0) + 1
         if world.trace is not None:
-            world.say("%s %d: %s", name, ladder.server, texts.REASONS[ladder.reason])
+            world.say("%s %d: %s", name, decision.server, texts.REASONS[decision.reason])
         if name in ("poll", "diagnose", "park"):
-            world.observer.action(world.t, name, ladder.server)
-            ladder.take(now_s)
+            world.observer.action(world.t, name, decision.server)
+            booking.take(self.case, self.decision, now_s)
             if name == "poll":
                 return self.after(1, self.polled)
             if name == "diagnose":
@@ -1352,7 +1351,7 @@ class Mcu:
             return self.after(1, None)
         if self.mid_step("before take"):
             return None
-        ladder.take(now_s)
+        booking.take(self.case, self.decision, now_s)
         if self.mid_step("before save"):
             return None
         if self.budgets.dirty and not self.save(now_s):
@@ -1360,18 +1359,18 @@ class Mcu:
         world.observer.booked(name)
         if self.mid_step("before command"):
             return None
-        reason = texts.REASONS[ladder.reason]
+        reason = texts.REASONS[decision.reason]
         dead = not self.view.reachable
         world.observer.action(
             world.t,
             name,
-            ladder.server,
+            decision.server,
             reason == "the application asked for it",
             dead,
             reason == "the client is disabled",
         )
         self.busy = True  # what the module says meanwhile leads to no decision
-        answer = world.command(name, ladder.server)
+        answer = world.command(name, decision.server)
         if world.trace is not None:
             world.say("  %s", {None: "no answer", False: "refused", True: "OK"}[answer])
         if name in ("radio off", "pause") and answer is not False:
@@ -1381,7 +1380,7 @@ class Mcu:
         resets = name in ("soft reset", "pin reset", "power cycle")
         if resets and answer is not False:
             self.restarted(now_s)
-            self.check_s = recovery.LATER
+            self.check_s = policy.LATER
         if self.mid_step("after command"):
             return None
         bad = world.chaos & 1
@@ -1432,23 +1431,23 @@ class Mcu:
     def reset_done(self, now_s):
         if self.bring_up(now_s):
             self.view.reachable = True
-            self.ladder.done(now_s)
+            booking.done(self.case, self.decision, now_s)
 
     def command_done(self, now_s):
-        action = texts.ACTIONS[self.ladder.action]
+        action = texts.ACTIONS[self.decision.action]
         if action == "resume":
             self.view.mode = 0
         elif action == "radio on":
             self.view.radio_on = True
             self.view.attached = None
             self.world.observer.told_network(self.world.t, False)
-        self.ladder.done(now_s)
+        booking.done(self.case, self.decision, now_s)
         if action == "enable server":
             self.diagnosed(now_s)
         self.mid_step("after done")
 
     def refused(self, now_s):
-        self.ladder.failed(now_s)
+        booking.failed(self.case, self.decision, now_s)
 
     def timed_out(self, now_s):
         self.suspect = True
@@ -1468,7 +1467,7 @@ class Mcu:
         budgets = self.budgets
         times = [budgets.last_s(step) for step in range(8)]
         times += [budgets.free_s(step, 0) for step in range(8)]
-        return [None if at_s == recovery.NEVER else now_s - at_s for at_s in times]
+        return [None if at_s == policy.NEVER else now_s - at_s for at_s in times]
 
     # What is half done must come to its end.
 
@@ -1487,7 +1486,7 @@ class Mcu:
         able = able and self.view.reachable  # or the port lives again, and it does not yet know
         if able and not world.refuses and not world.mute_commands:
             self.half_able_s += 60
-            if world.sim != recovery.SIM_READY and world.mode == 3:
+            if world.sim != policy.SIM_READY and world.mode == 3:
                 self.half_able_s = 0
         if self.half_able_s > self.half_limit_s:
             text = "radio %d, mode %d, %d s after the step" % (
@@ -1522,7 +1521,7 @@ class _Refilled(Budgets):
         Budgets.unpack(self, data, now_s, wall_s)
         for ring in self._rings:
             for i in range(len(ring)):
-                ring[i] = recovery.NEVER
+                ring[i] = policy.NEVER
 
 
 class _Unmarked(Budgets):
@@ -1532,40 +1531,36 @@ class _Unmarked(Budgets):
         pass
 
 
-class _Blind(recovery.Ladder):
+def _blind(case, now_s):
     """Takes no notice of servers that are registered."""
-
-    def decide(self, now_s):
-        for track in self.tracks:
-            track.registered = False
-        return recovery.Ladder.decide(self, now_s)
+    for state in case.servers:
+        state.registered = False
+    return ladder.decide(case, now_s)
 
 
-class _Idle(recovery.Ladder):
+def _idle(case, now_s):
     """Re-registers nothing, resets nothing."""
+    decision = ladder.decide(case, now_s)
+    return moves.wait(decision.reason) if decision.step else decision
 
-    def _gate(self, step, due_s, why, server=0):
-        return self._wait(why)
+
+def _restless(case, now_s):
+    """Wants to decide again at once."""
+    decision = ladder.decide(case, now_s)
+    case.wake_s = now_s
+    return decision
 
 
-class _Leaking(recovery.Ladder):
+class _Leaking(Case):
     def see(self, now_s, server, code):
         self.seen = (now_s, getattr(self, "seen", None))
-        recovery.Ladder.see(self, now_s, server, code)
-
-
-class _Restless(recovery.Ladder):
-    """Wants to decide again at once."""
-
-    def decide(self, now_s):
-        action = recovery.Ladder.decide(self, now_s)
-        self.wake_s = now_s
-        return action
+        Case.see(self, now_s, server, code)
 
 
 BROKEN_RULES = {"tries": _more_tries, "caps": _more_resets}
 BROKEN_BUDGETS = {"refill": _Refilled, "mark": _Unmarked}
-BROKEN_LADDERS = {"blind": _Blind, "idle": _Idle, "leak": _Leaking, "restless": _Restless}
+BROKEN_CASES = {"leak": _Leaking}
+BROKEN_LADDERS = {"blind": _blind, "idle": _idle, "restless": _restless}
 
 
 # Runs
@@ -1641,8 +1636,8 @@ def memory(seed, days, broken):
             s.up = day % 3 == 2 or not s.up
         world.run((day + 1) * DAY_S)
         world.observer.violations = []
-        ladder = world.mcu.ladder
-        now = (len(ladder.tracks), [len(ring) for ring in ladder.budgets._rings])
+        case = world.mcu.case
+        now = (len(case.servers), [len(ring) for ring in case.budgets._rings])
         if shape not in (None, now):
             raise AssertionError("%r became %r" % (shape, now))
         shape = now

@@ -4,9 +4,9 @@
 import gc
 
 from lexi import codes
-from lexi.recovery import policy, store
+from lexi.recovery import booking, ladder, policy, store
 from lexi.recovery.budget import Budgets
-from lexi.recovery import ladder as recovery
+from lexi.recovery.case import Case
 
 MAX_DECISIONS = 200000
 MAX_STEPS = 3000
@@ -56,7 +56,7 @@ class MemoryStore:
 
 
 class Node:
-    """A ladder and a module.
+    """A case, what the ladder decides of it, and a module.
 
     found: what a diagnosis finds. codes: what a poll tells, {server: code}. refused: actions that
     the module refuses. react(action, server) is called after every step. taken: every step, (time,
@@ -69,7 +69,7 @@ class Node:
         *servers,
         rules=policy.DEFAULT,
         chance=least,
-        pins=recovery.HAS_RESET | recovery.HAS_POWER,
+        pins=policy.HAS_RESET | policy.HAS_POWER,
         kept=None,
         now_s=0,
         places=8,
@@ -79,13 +79,14 @@ class Node:
         self.budgets = Budgets(rules, places)
         self.keeper = store.Keeper(kept or MemoryStore(), self.budgets)
         self.keeper.load(now_s)
-        self.ladder = recovery.Ladder(rules, self.budgets, chance, now_s)
-        self.view = self.ladder.view
+        self.case = Case(rules, self.budgets, chance, now_s)
+        self.decision = None
+        self.view = self.case.view
         self.view.reachable = True
         self.view.pins = pins
-        self.ladder.watch(servers or (721,))
+        self.case.watch(servers or (721,))
         self.found = {
-            "sim": recovery.SIM_READY,
+            "sim": policy.SIM_READY,
             "attached": True,
             "denied": False,
             "radio_on": True,
@@ -113,26 +114,24 @@ class Node:
 
     def see(self, server, code):
         self.codes[server] = code
-        self.ladder.see(self.now_s, server, code)
+        self.case.see(self.now_s, server, code)
 
     def registered(self, server, timer_s=1000000):
         """It is registered, and an update is not due for long."""
         self.see(server, 3)
-        self.ladder.see_timer(self.now_s, server, timer_s)
+        self.case.see_timer(self.now_s, server, timer_s)
 
     def client(self, status):
-        self.view.client = status
-        self.view.client_s = self.now_s
+        self.case.see_client(self.now_s, status)
 
     def init(self, status):
         if status == codes.INIT_STARTED:
             self.reboot()
-        self.view.init = status
-        self.view.init_s = self.now_s
+        self.case.see_init(self.now_s, status)
 
     def reboot(self):
         self.codes = {}
-        self.ladder.rebooted(self.now_s)
+        self.case.restarted(self.now_s)
 
     def tell(self, name, value):
         """Told by a URC, and found by a diagnosis."""
@@ -143,49 +142,46 @@ class Node:
 
     def poll(self):
         for server, code in self.codes.items():
-            track = self.ladder.track(server)
-            if track is None or track.code != code:
-                self.ladder.see(self.now_s, server, code)
+            state = self.case.server(server)
+            if state is None or state.code != code:
+                self.case.see(self.now_s, server, code)
         self.view.polls += 1
 
     def act(self):
-        ladder = self.ladder
-        action = ladder.action
-        server = ladder.server
-        if action == recovery.PARK:
-            ladder.take(self.now_s)
-            self.parked.append(ladder.reason)
-        elif action == recovery.POLL:
-            ladder.take(self.now_s)
-            self.asked.append((self.now_s, action, ladder.reason))
+        decision = self.decision
+        action = decision.action
+        server = decision.server
+        booking.take(self.case, decision, self.now_s)
+        if action == policy.PARK:
+            self.parked.append(decision.reason)
+        elif action == policy.POLL:
+            self.asked.append((self.now_s, action, decision.reason))
             self.poll()
-        elif action == recovery.DIAGNOSE:
-            ladder.take(self.now_s)
-            self.asked.append((self.now_s, action, ladder.reason))
+        elif action == policy.DIAGNOSE:
+            self.asked.append((self.now_s, action, decision.reason))
             for name in ANSWERED:
                 setattr(self.view, name, self.found[name])
             self.poll()
             self.view.diagnosed_s = self.now_s
         else:
-            ladder.take(self.now_s)
             if not self.keeper.save(self.now_s):
                 return
             gc.collect()  # else what is kept here would leave holes all over the heap
-            self.taken.append((self.now_s, action, server, ladder.reason))
+            self.taken.append((self.now_s, action, server, decision.reason))
             if len(self.taken) > MAX_STEPS:
                 raise AssertionError("over %d steps" % MAX_STEPS)
             if action in self.refused:
-                ladder.failed(self.now_s)
+                booking.failed(self.case, decision, self.now_s)
                 return
-            ladder.done(self.now_s)
+            booking.done(self.case, decision, self.now_s)
             self.carried_out(action, server)
 
     def carried_out(self, action, server):
-        if action in (recovery.SOFT_RESET, recovery.PIN_RESET, recovery.POWER_CYCLE):
+        if action in (policy.SOFT_RESET, policy.PIN_RESET, policy.POWER_CYCLE):
             self.reboot()
-        elif action == recovery.RADIO_ON:
+        elif action == policy.RADIO_ON:
             self.tell("radio_on", True)
-        elif action == recovery.RESUME:
+        elif action == policy.RESUME:
             self.tell("mode", codes.MODE_ENABLED)
         if self.react:
             self.react(action, server)
@@ -194,16 +190,16 @@ class Node:
         """Polls and diagnoses until there is something else, or nothing, to do now."""
         for _ in range(10):
             action = self.look()
-            if action not in (recovery.POLL, recovery.DIAGNOSE):
+            if action not in (policy.POLL, policy.DIAGNOSE):
                 return action
             self.act()
         raise AssertionError("polls and diagnoses without end")
 
     def look(self):
-        action = self.ladder.decide(self.now_s)
+        self.decision = ladder.decide(self.case, self.now_s)
         if self.watcher:
             self.watcher(self)
-        return action
+        return self.decision.action
 
     def run(self, until_s):
         """Let time pass: looks again only when something happens, or the ladder said so."""
@@ -212,20 +208,20 @@ class Node:
                 _, fn, args = self.todo.pop(0)
                 fn(*args)
             action = self.look()
-            if action != recovery.NONE:
+            if action != policy.NONE:
                 self.act()
                 again = self.look()  # what comes next, although it is done a second later
             checkpoint_s = self.keeper.due_s(self.now_s)
             if self.budgets.dirty or checkpoint_s == 0:
                 self.keeper.save(self.now_s)
                 checkpoint_s = self.keeper.due_s(self.now_s)
-            if action in (recovery.POLL, recovery.DIAGNOSE, recovery.PARK):
+            if action in (policy.POLL, policy.DIAGNOSE, policy.PARK):
                 continue
             next_s = until_s + 1
-            if action != recovery.NONE and again != recovery.NONE:
+            if action != policy.NONE and again != policy.NONE:
                 next_s = self.now_s + 1
-            elif self.ladder.wake_s <= until_s:
-                next_s = self.ladder.wake_s
+            elif self.case.wake_s <= until_s:
+                next_s = self.case.wake_s
             if checkpoint_s is not None:
                 next_s = min(next_s, self.now_s + checkpoint_s)
             if self.todo:

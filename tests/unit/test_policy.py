@@ -177,7 +177,7 @@ class ShippedTest(PolicyCase):
             self.assertTrue(row[policy.SPACING_S] >= spacing_s, STEPS[step])
             self.assertEqual(row[policy.TRIES], tries, STEPS[step])
             if most:
-                self.assertEqual(row[policy.CAP :], most, STEPS[step])
+                self.assertEqual(row[policy.CAP_STEPS :], most, STEPS[step])
 
     def test_no_shipped_policy_asks_more_of_the_network_than_operators_allow(self):
         for rules in SHIPPED:
@@ -187,7 +187,7 @@ class ShippedTest(PolicyCase):
                 self.assertTrue(row[policy.SPACING_S] >= expected[2], STEPS[step])
                 if expected[4]:
                     cap, cap_s = expected[4]
-                    self.assertTrue(row[policy.CAP] <= cap, STEPS[step])
+                    self.assertTrue(row[policy.CAP_STEPS] <= cap, STEPS[step])
                     self.assertEqual(row[policy.CAP_S], cap_s, STEPS[step])
         self.assertEqual(VERIZON["radio_per_hour"], 4)
         for key in DEFAULT:
@@ -200,7 +200,7 @@ class ShippedTest(PolicyCase):
             default = DEFAULT["steps"][step]
             self.assertTrue(gentle[policy.WAITS_S][0] >= default[policy.WAITS_S][0], STEPS[step])
             self.assertTrue(gentle[policy.SPACING_S] >= default[policy.SPACING_S], STEPS[step])
-            self.assertTrue(gentle[policy.CAP] <= default[policy.CAP], STEPS[step])
+            self.assertTrue(gentle[policy.CAP_STEPS] <= default[policy.CAP_STEPS], STEPS[step])
         self.assertTrue(GENTLE["radio_per_hour"] < DEFAULT["radio_per_hour"])
 
     def test_the_client_is_never_enabled_again_unless_asked_for(self):

@@ -7,25 +7,14 @@ import harness
 from fake_node import Chance, Node, least, most, most_in
 
 from lexi import codes, describe
-from lexi.recovery import store, texts
+from lexi.recovery import booking, policy, store, texts
 from lexi.recovery.budget import Budgets
-from lexi.recovery import ladder as recovery
+from lexi.recovery.case import Case
+from lexi.recovery.ladder import decide
 from lexi.recovery.policy import (
-    DEFAULT,
-    GENTLE,
-    STEP_PARKED_REGISTER,
-    STEP_PARKED_RESET,
-    STEP_PAUSE,
-    STEP_PINS,
-    STEP_RADIO,
-    STEP_REGISTER,
-    STEP_RESET,
-    STEPS,
-    VERIZON,
-)
-from lexi.recovery.ladder import (
     CAP,
     DEAD_PORT,
+    DEFAULT,
     DENIED,
     DETACHED,
     DIAGNOSE,
@@ -34,13 +23,14 @@ from lexi.recovery.ladder import (
     FORCED,
     FOTA,
     GAVE_UP,
+    GENTLE,
     HALFWAY,
     LATER,
     MODULE_TRIES,
     NEVER,
+    NONE,
     NO_PINS,
     NO_SERVERS,
-    NONE,
     PARK,
     PAUSE,
     PIN_RESET,
@@ -55,9 +45,17 @@ from lexi.recovery.ladder import (
     SOFT_RESET,
     SPACING,
     START,
+    STEPS,
+    STEP_PARKED_REGISTER,
+    STEP_PARKED_RESET,
+    STEP_PAUSE,
+    STEP_PINS,
+    STEP_RADIO,
+    STEP_REGISTER,
+    STEP_RESET,
+    VERIZON,
     WAIT,
     WELL,
-    Ladder,
 )
 
 HOUR_S = 3600
@@ -77,38 +75,19 @@ REASONS = (
 )
 
 
-def answer(ladder):
-    return (
-        ladder.action,
-        ladder.server,
-        ladder.reason,
-        ladder.pending,
-        ladder.held_by,
-        ladder.not_before_s,
-    )
-
-
-def told(ladder):
-    """An answer without its time, in words."""
+def told(decision):
+    """A decision without its time, in words."""
     return "%s, %s because: %s" % (
-        texts.ACTIONS[ladder.action],
-        texts.ACTIONS[ladder.pending],
-        texts.REASONS[ladder.held_by or ladder.reason],
+        texts.ACTIONS[decision.action],
+        texts.ACTIONS[decision.pending],
+        texts.REASONS[decision.held_by or decision.reason],
     )
 
 
-def _things(ladder):
-    yield ladder
-    yield ladder.view
-    yield ladder._bootstrap
-    for track in ladder.tracks:
-        yield track
-
-
-def state(ladder, now_s):
-    """All that a ladder knows, as text."""
-    parts = [ladder.budgets.pack(now_s)]
-    for thing in _things(ladder):
+def state(case, now_s):
+    """All that a case knows, as text."""
+    parts = [case.budgets.pack(now_s)]
+    for thing in [case, case.view, case.bootstrap] + case.servers:  # noqa: RUF005
         for name, value in sorted(thing.__dict__.items()):
             if value is None or type(value) in (int, bool, tuple):
                 parts.append((name, value))
@@ -164,7 +143,7 @@ def is_unknown(node):
 
 
 def one_of_two_is_failed(node):
-    node.ladder.watch((721, 123))
+    node.case.watch((721, 123))
     node.registered(721)
     gave_up(node, 123)
 
@@ -185,11 +164,11 @@ def is_denied(node):
 
 
 def sim_failed(node):
-    node.found["sim"] = recovery.SIM_FAILED
+    node.found["sim"] = policy.SIM_FAILED
 
 
 def sim_locked(node):
-    node.found["sim"] = recovery.SIM_LOCKED
+    node.found["sim"] = policy.SIM_LOCKED
 
 
 def radio_is_off(node):
@@ -213,7 +192,7 @@ def server_is_missing(node):
 
 
 def has_no_servers(node):
-    node.ladder.watch(())
+    node.case.watch(())
 
 
 def port_is_dead(node):
@@ -235,7 +214,7 @@ def update_is_running(node):
 
 
 def step_is_half_done(node):
-    node.budgets.set_mark(recovery.MARK_PAUSED, 0)
+    node.budgets.set_mark(policy.MARK_PAUSED, 0)
 
 
 def client_ended_dead(node):
@@ -262,12 +241,12 @@ def is_in_production(node):
 
 
 def bootstrap_failed(node):
-    node.ladder.see(0, 7, 15)
-    node.ladder.see(0, 7, 16)
+    node.case.see(0, 7, 15)
+    node.case.see(0, 7, 16)
 
 
 def bootstrap_goes_on(node):
-    node.ladder.see(0, 7, 11)
+    node.case.see(0, 7, 11)
 
 
 def jumped(node):
@@ -278,18 +257,18 @@ def jumped(node):
 def said_an_unknown_code(node):
     node.registered(721)
     for at_s in range(1000, 9000, 700):
-        node.at(at_s, node.ladder.see, at_s, 721, 18)
+        node.at(at_s, node.case.see, at_s, 721, 18)
 
 
 def timer_is_frozen(node):
     node.registered(721, 5000)
     for at_s in range(1000, 2000, 130):
-        node.at(at_s, node.ladder.see_timer, at_s, 721, 175)
+        node.at(at_s, node.case.see_timer, at_s, 721, 175)
 
 
 def is_forced(node):
     node.registered(721)
-    node.at(1000, node.ladder.force, STEP_RESET)
+    node.at(1000, node.case.force, STEP_RESET)
 
 
 SITUATIONS = (
@@ -335,21 +314,20 @@ class MakingTest(unittest.TestCase):
         bad = (None, {}, dict(DEFAULT, steps={}), dict(DEFAULT, radio_per_hour=0))
         for rules in bad:
             with self.assertRaises(ValueError):
-                Ladder(rules, Budgets(DEFAULT), least)
+                Case(rules, Budgets(DEFAULT), least)
 
     def test_chance_is_a_function(self):
         for random in (None, 5, "random", ()):
             with self.assertRaises(ValueError):
-                Ladder(DEFAULT, Budgets(DEFAULT), random)
+                Case(DEFAULT, Budgets(DEFAULT), random)
 
     def test_a_new_one_follows_no_server_and_does_nothing(self):
-        ladder = Ladder(DEFAULT, Budgets(DEFAULT), least)
-        self.assertEqual(ladder.tracks, [])
-        self.assertEqual(ladder.action, NONE)
-        self.assertFalse(ladder.registered(721))
-        self.assertTrue(ladder.track(721) is None)
-        self.assertEqual(ladder.decide(0), NONE)
-        self.assertEqual(ladder.decide(DAY_S), NONE)
+        case = Case(DEFAULT, Budgets(DEFAULT), least)
+        self.assertEqual(case.servers, [])
+        self.assertFalse(case.registered(721))
+        self.assertTrue(case.server(721) is None)
+        self.assertEqual(decide(case, 0).action, NONE)
+        self.assertEqual(decide(case, DAY_S).action, NONE)
 
     def test_chance_is_asked_for_whole_numbers_of_at_least_one(self):
         asked = []
@@ -370,7 +348,7 @@ class TextsTest(unittest.TestCase):
         names = names.split()
         self.assertEqual(len(texts), len(names))
         for number, name in enumerate(names):
-            self.assertEqual(getattr(recovery, name), number, name)
+            self.assertEqual(getattr(policy, name), number, name)
             self.assertTrue(len(texts[number]) > 2, name)
         self.assertEqual(len(set(texts)), len(texts))
 
@@ -381,29 +359,25 @@ class TextsTest(unittest.TestCase):
         self.check(REASONS, texts.REASONS)
 
     def test_no_constant_is_without_a_text(self):
-        # all small numbers of the module are actions, reasons, or of one of these
+        # all small numbers of the policy are actions, reasons, or of one of these
         known = ACTIONS.split() + REASONS.split()
         known += "SIM_UNKNOWN SIM_READY SIM_LOCKED SIM_FAILED HAS_RESET HAS_POWER".split()
-        known += "MARK_PAUSED MARK_RADIO_OFF MARK_REBOOT NEVER LATER".split()
-        from lexi.recovery import policy
-
-        for name in dir(recovery):
-            if name.startswith("_") or name in known or hasattr(policy, name):
-                continue
-            self.assertFalse(isinstance(getattr(recovery, name), int), name)
+        known += "MARK_PAUSED MARK_RADIO_OFF MARK_REBOOT NEVER LATER WATCH CALL RESTART".split()
+        known += "WINDOW_S WAITS_S SPACING_S TRIES CAP_STEPS CAP_S".split()
+        for name in dir(policy):
+            if name[0] != "_" and name[:5] != "STEP_" and name not in known:
+                self.assertFalse(isinstance(getattr(policy, name), int), name)
 
 
 class DecidingTest(unittest.TestCase):
     def watch(self, node, name):
         def again(node):
-            ladder = node.ladder
-            first = answer(ladder)
-            before = state(ladder, node.now_s)
+            before = state(node.case, node.now_s)
             drawn = node.chance.drawn
-            ladder.decide(node.now_s)
-            text = "%s at %d: %s" % (name, node.now_s, told(ladder))
-            self.assertEqual(answer(ladder), first, text)
-            self.assertTrue(state(ladder, node.now_s) == before, text)
+            again = decide(node.case, node.now_s)
+            text = "%s at %d: %s" % (name, node.now_s, told(again))
+            self.assertEqual(again, node.decision, text)
+            self.assertTrue(state(node.case, node.now_s) == before, text)
             self.assertEqual(node.chance.drawn, drawn, text)
 
         node.watcher = again
@@ -424,19 +398,19 @@ class DecidingTest(unittest.TestCase):
                 sim_locked(node)
             else:
                 is_failed(node)
-            while node.ladder.decide(node.now_s) != action:
-                node.act() if node.ladder.action else None
-                node.now_s += 0 if node.ladder.action else 1
+            while node.look() != action:
+                node.act() if node.decision.action else None
+                node.now_s += 0 if node.decision.action else 1
             for late_s in range(5):
-                self.assertEqual(node.ladder.decide(node.now_s + late_s), action)
+                self.assertEqual(decide(node.case, node.now_s + late_s).action, action)
 
     def test_time_until_the_next_decision_is_never_in_the_past(self):
         def look(node):
-            ladder = node.ladder
-            if ladder.action == NONE:
-                self.assertTrue(ladder.wake_s > node.now_s, told(ladder))
+            decision = node.decision
+            if decision.action == NONE:
+                self.assertTrue(node.case.wake_s > node.now_s, told(decision))
             else:
-                self.assertEqual((ladder.pending, ladder.held_by), (NONE, WELL), told(ladder))
+                self.assertEqual((decision.pending, decision.held_by), (NONE, WELL))
 
         for situation in SITUATIONS:
             node = Node(chance=Chance(7))
@@ -463,17 +437,17 @@ class DecidingTest(unittest.TestCase):
                 wrong.append("%s: %r, %r" % (situation.__name__, seldom, often))
         self.assertEqual(wrong, [])
 
-    def test_two_ladders_with_the_same_chance_decide_the_same(self):
+    def test_two_cases_with_the_same_chance_decide_the_same(self):
         for situation in SITUATIONS:
             runs = []
             for seed in (11, 11):
                 node = Node(chance=Chance(seed))
                 situation(node)
                 node.run(DAY_S)
-                runs.append((node.taken, node.asked, node.parked, state(node.ladder, DAY_S)))
+                runs.append((node.taken, node.asked, node.parked, state(node.case, DAY_S)))
             self.assertTrue(runs[0] == runs[1], situation.__name__)
 
-    def test_two_ladders_with_another_chance_do_not_act_as_one(self):
+    def test_two_cases_with_another_chance_do_not_act_as_one(self):
         runs = []
         for seed in (11, 12):
             node = Node(chance=Chance(seed))
@@ -489,11 +463,11 @@ class DecidingTest(unittest.TestCase):
         asked = []
 
         def silent():  # no answer to any poll
-            asked.append((node.now_s, node.ladder.reason))
-            node.ladder.take(node.now_s)
+            asked.append((node.now_s, node.decision.reason))
+            booking.take(node.case, node.decision, node.now_s)
 
         while node.now_s < 900:
-            action = node.ladder.decide(node.now_s)
+            action = node.look()
             if action == POLL:
                 silent()
             elif action == DIAGNOSE:
@@ -509,24 +483,24 @@ class Once:
     """Calls a decision, and what was seen before it, with the heap locked."""
 
     def __init__(self, node):
-        self.ladder = node.ladder
+        self.case = node.case
         self.now_s = node.now_s
         self.timer_s = 0
 
     def decide(self):
-        self.ladder.decide(self.now_s)
+        decide(self.case, self.now_s)
 
     def see_and_decide(self):
-        ladder = self.ladder
-        for track in ladder.tracks:
-            ladder.see(self.now_s, track.id, track.code)
-            ladder.see_timer(self.now_s, track.id, self.timer_s)
-            ladder.see_timer(self.now_s, track.id, self.timer_s)
-            ladder.see_closed(self.now_s, track.id)
-        ladder.see(self.now_s, 9, 3)  # of a server that nobody follows
-        ladder.see_timer(self.now_s, 9, 5)
-        ladder.see_closed(self.now_s, 9)
-        ladder.decide(self.now_s)
+        case = self.case
+        for state in case.servers:
+            case.see(self.now_s, state.id, state.code)
+            case.see_timer(self.now_s, state.id, self.timer_s)
+            case.see_timer(self.now_s, state.id, self.timer_s)
+            case.see_closed(self.now_s, state.id)
+        case.see(self.now_s, 9, 3)  # of a server that nobody follows, but was seen before
+        case.see_timer(self.now_s, 9, 5)
+        case.see_closed(self.now_s, 9)
+        decide(case, self.now_s)
 
 
 class NoAllocationTest(unittest.TestCase):
@@ -541,6 +515,7 @@ class NoAllocationTest(unittest.TestCase):
         for server in (721, 123):
             node.registered(server, 5000)
         node.run(1)
+        node.see(9, 3)
         once = Once(node)
         for now_s in range(5, 4000, 13):
             once.now_s = node.now_s = now_s
@@ -548,7 +523,7 @@ class NoAllocationTest(unittest.TestCase):
             self.without_heap(once.see_and_decide, "at %d" % now_s)
             self.without_heap(once.decide, "at %d" % now_s)
             node.decide()
-        self.assertTrue(node.ladder.registered(721))
+        self.assertTrue(node.case.registered(721))
         self.assertEqual(node.taken, [])
 
     def test_before_an_update_was_seen_either(self):
@@ -571,25 +546,6 @@ class NoAllocationTest(unittest.TestCase):
             for once.now_s in range(51, 100):
                 self.without_heap(once.decide, describe.status_name(code))
 
-    def test_nor_while_something_waits(self):
-        for situation in SITUATIONS:
-            node = Node(chance=Chance(3))
-            situation(node)
-
-            def look(node, name=situation.__name__):
-                ladder = node.ladder
-                if ladder.action != NONE:
-                    return
-                once = Once(node)
-                for late_s in (0, 1):
-                    if node.now_s + late_s < ladder.wake_s:
-                        once.now_s = node.now_s + late_s
-                        self.without_heap(once.decide, "%s, %s" % (name, told(ladder)))
-                ladder.decide(node.now_s)
-
-            node.watcher = look
-            node.run(8000)
-
 
 CODES = sorted(codes.STATUS)
 CODES.extend((17, 18, 20, 255))
@@ -605,9 +561,9 @@ class TwiceTest(unittest.TestCase):
             node.run(1000)
             for _ in range(times):
                 event(node)
-            seen = state(node.ladder, node.now_s)
+            seen = state(node.case, node.now_s)
             node.decide()
-            states.append((seen, answer(node.ladder)))
+            states.append((seen, node.decision))
         self.assertEqual(states[0][1], states[1][1], name)
         for a, b in zip(states[0][0].split("("), states[1][0].split("(")):
             self.assertEqual(a, b, "%s: %s, the second time: %s" % (name, a, b))
@@ -618,22 +574,22 @@ class TwiceTest(unittest.TestCase):
                 self.check(
                     "code %d" % code,
                     prepare,
-                    lambda n, code=code: n.ladder.see(n.now_s, 721, code),
+                    lambda n, code=code: n.case.see(n.now_s, 721, code),
                 )
         for timer_s in (0, 1, 175, 86307, 2000000):
             self.check(
                 "timer %d" % timer_s,
                 prepare,
-                lambda n, timer_s=timer_s: n.ladder.see_timer(n.now_s, 721, timer_s),
+                lambda n, timer_s=timer_s: n.case.see_timer(n.now_s, 721, timer_s),
             )
-        self.check("closed", prepare, lambda n: n.ladder.see_closed(n.now_s, 721))
-        self.check("restart", prepare, lambda n: n.ladder.rebooted(n.now_s))
-        self.check("servers", prepare, lambda n: n.ladder.watch((721, 123)))
+        self.check("closed", prepare, lambda n: n.case.see_closed(n.now_s, 721))
+        self.check("restart", prepare, lambda n: n.case.restarted(n.now_s))
+        self.check("servers", prepare, lambda n: n.case.watch((721, 123)))
         for code in (10, 11, 14, 16, 17):
             self.check(
                 "bootstrap %d" % code,
                 prepare,
-                lambda n, code=code: n.ladder.see(n.now_s, 7, code),
+                lambda n, code=code: n.case.see(n.now_s, 7, code),
             )
 
     def test_of_servers_of_which_nothing_is_known(self):
@@ -656,18 +612,18 @@ class TwiceTest(unittest.TestCase):
         self.check(
             "code 3",
             lambda node: node.see(721, 2),
-            lambda node: node.ladder.see(node.now_s, 721, 3),
+            lambda node: node.case.see(node.now_s, 721, 3),
         )
 
     def test_registration_success_said_again_at_once_keeps_the_timer(self):
         def event(node):
-            node.ladder.see(node.now_s, 721, 3)
-            node.ladder.see_timer(node.now_s, 721, 86307)
+            node.case.see(node.now_s, 721, 3)
+            node.case.see_timer(node.now_s, 721, 86307)
 
         node = Node()
         event(node)
-        node.ladder.see(0, 721, 3)
-        self.assertEqual(node.ladder.track(721).timer_s, 86307)
+        node.case.see(0, 721, 3)
+        self.assertEqual(node.case.server(721).timer_s, 86307)
 
 
 class TimerTest(unittest.TestCase):
@@ -695,7 +651,7 @@ class TimerTest(unittest.TestCase):
             node.see(721, 3)
             for at_s, timer_s in steps:
                 node.now_s = at_s
-                found = node.ladder.see_timer(at_s, 721, timer_s)
+                found = node.case.see_timer(at_s, 721, timer_s)
             self.assertEqual(bool(found), news, "%r" % (steps,))
 
 
@@ -752,9 +708,9 @@ class ForceTest(unittest.TestCase):
         for step, first in self.FIRST.items():
             node = self.well()
             server = 721 if first == REGISTER else 0
-            node.ladder.force(step, server)
+            node.case.force(step, server)
             self.assertEqual(node.decide(), first, STEPS[step])
-            self.assertEqual((node.ladder.reason, node.ladder.server), (FORCED, server))
+            self.assertEqual((node.decision.reason, node.decision.server), (FORCED, server))
             node.act()
             self.assertEqual(node.taken[0][:2], (1000, first))
             node.react = None
@@ -767,7 +723,7 @@ class ForceTest(unittest.TestCase):
     def test_what_was_begun_by_force_is_ended(self):
         for step, last, after_s in ((STEP_PAUSE, RESUME, 30), (STEP_RADIO, RADIO_ON, 1)):
             node = self.well()
-            node.ladder.force(step)
+            node.case.force(step)
             node.run(1000 + after_s + 1)
             self.assertEqual(node.steps(), [self.FIRST[step], last])
             self.assertEqual(node.taken[1][0], 1000 + after_s)
@@ -777,48 +733,48 @@ class ForceTest(unittest.TestCase):
         for step in self.FIRST:
             node = self.well()
             node.asked = []
-            node.ladder.force(step, 721)
+            node.case.force(step, 721)
             node.decide()
             self.assertEqual([row[1] for row in node.asked], [DIAGNOSE], STEPS[step])
 
     def test_neither_a_wait_nor_a_spacing_holds_it(self):
         node = Node(chance=most)  # the wait after power-up is the longest
         node.registered(721)
-        node.ladder.force(STEP_RESET)
+        node.case.force(STEP_RESET)
         self.assertEqual(node.decide(), SOFT_RESET)
         node.act()
         node.now_s = 10
-        node.ladder.force(STEP_RESET)
+        node.case.force(STEP_RESET)
         self.assertEqual(node.decide(), SOFT_RESET)
 
     def test_it_can_be_called_off(self):
         node = self.well()
-        node.ladder.force(STEP_RESET)
-        node.ladder.force(0)
+        node.case.force(STEP_RESET)
+        node.case.force(0)
         self.assertEqual(node.decide(), NONE)
-        self.assertEqual(node.ladder.pending, NONE)
+        self.assertEqual(node.decision.pending, NONE)
 
     def test_caps_hold_it(self):
         for rules in (DEFAULT, GENTLE):
             for step, first in self.FIRST.items():
-                node = self.well(rules, pins=recovery.HAS_RESET)
+                node = self.well(rules, pins=policy.HAS_RESET)
                 cap, cap_s = rules["steps"][step][4:]
                 cap = min(cap, rules["radio_per_hour"])
                 for _ in range(cap):
-                    node.ladder.force(step, 721)
+                    node.case.force(step, 721)
                     self.assertEqual(node.decide(), first, STEPS[step])
                     node.act()
                     node.budgets.set_mark(0, node.now_s)
                     node.view.diagnosed_s = node.now_s
-                node.ladder.force(step, 721)
+                node.case.force(step, 721)
                 self.assertEqual(node.decide(), NONE, STEPS[step])
-                ladder = node.ladder
-                self.assertEqual((ladder.pending, ladder.reason), (first, FORCED), STEPS[step])
-                if ladder.held_by == CAP:
-                    self.assertEqual(ladder.not_before_s, 1000 + cap_s)
+                decision = node.decision
+                self.assertEqual((decision.pending, decision.reason), (first, FORCED), STEPS[step])
+                if decision.held_by == CAP:
+                    self.assertEqual(decision.at_s, 1000 + cap_s)
                 else:
-                    self.assertEqual(ladder.held_by, RADIO_CAP)
-                    self.assertEqual(ladder.not_before_s, 1000 + HOUR_S)
+                    self.assertEqual(decision.held_by, RADIO_CAP)
+                    self.assertEqual(decision.at_s, 1000 + HOUR_S)
 
     def test_the_cap_on_all_radio_actions_holds_it(self):
         for step, first in self.FIRST.items():
@@ -826,42 +782,42 @@ class ForceTest(unittest.TestCase):
             other = STEP_RADIO if step != STEP_RADIO else STEP_PAUSE
             for _ in range(4):
                 node.budgets.spend(other, 990)
-            node.ladder.force(step, 721)
+            node.case.force(step, 721)
             self.assertEqual(node.decide(), NONE)
-            self.assertEqual((node.ladder.pending, node.ladder.held_by), (first, RADIO_CAP))
-            self.assertEqual(node.ladder.not_before_s, 990 + HOUR_S)
+            self.assertEqual((node.decision.pending, node.decision.held_by), (first, RADIO_CAP))
+            self.assertEqual(node.decision.at_s, 990 + HOUR_S)
 
     def test_parked_and_other_soft_resets_share_the_cap_of_a_day(self):
         node = self.well()
         for _ in range(3):
             node.budgets.spend(STEP_RESET, 990)
-        node.ladder.force(STEP_PARKED_RESET)
+        node.case.force(STEP_PARKED_RESET)
         self.assertEqual(node.decide(), NONE)
 
     def test_parked_and_other_registrations_share_the_cap_of_an_hour(self):
         node = self.well()
         for _ in range(10):
             node.budgets.spend(STEP_REGISTER, 990)
-        node.ladder.force(STEP_PARKED_REGISTER, 721)
+        node.case.force(STEP_PARKED_REGISTER, 721)
         self.assertEqual(node.decide(), NONE)
 
     def test_a_firmware_update_holds_it(self):
         for step, first in self.FIRST.items():
             node = self.well()
             node.budgets.fota_s = 900
-            node.ladder.force(step, 721)
+            node.case.force(step, 721)
             node.run(900 + HOUR_S - 1)
             self.assertEqual(node.taken, [], STEPS[step])
-            self.assertEqual(node.ladder.held_by, FOTA)
+            self.assertEqual(node.decision.held_by, FOTA)
             node.run(900 + HOUR_S + 60)
             self.assertEqual(node.steps()[:1], [first])
 
     def test_a_dead_port_holds_it(self):
         for step in self.FIRST:
-            for pins in (0, recovery.HAS_RESET):
+            for pins in (0, policy.HAS_RESET):
                 node = self.well(pins=pins)
                 node.view.reachable = False
-                node.ladder.force(step, 721)
+                node.case.force(step, 721)
                 node.run(1300)
                 for _, action, _, why in node.taken:
                     self.assertEqual((action, why), (PIN_RESET, DEAD_PORT))
@@ -869,36 +825,36 @@ class ForceTest(unittest.TestCase):
 
     def test_a_half_done_step_is_ended_first(self):
         node = self.well()
-        node.budgets.set_mark(recovery.MARK_PAUSED, 1000)
-        node.ladder.force(STEP_RESET)
+        node.budgets.set_mark(policy.MARK_PAUSED, 1000)
+        node.case.force(STEP_RESET)
         node.run(1100)
         self.assertEqual(node.steps()[:2], [RESUME, SOFT_RESET])
 
     def test_a_server_nobody_follows_is_told_and_forgotten(self):
         node = self.well()
-        node.ladder.force(STEP_REGISTER, 999)
+        node.case.force(STEP_REGISTER, 999)
         self.assertEqual(node.decide(), NONE)
-        self.assertEqual(node.ladder.held_by, SERVER_MISSING)
+        self.assertEqual(node.decision.held_by, SERVER_MISSING)
         node.run(3000)
         self.assertEqual(node.taken, [])
-        self.assertNotEqual(node.ladder.held_by, SERVER_MISSING)
+        self.assertNotEqual(node.decision.held_by, SERVER_MISSING)
 
     def test_a_parked_registration_of_a_server_nobody_follows_does_nothing_either(self):
         for server in (0, 999):
             node = self.well()
-            node.ladder.force(STEP_PARKED_REGISTER, server)
+            node.case.force(STEP_PARKED_REGISTER, server)
             self.assertEqual(node.decide(), NONE, "%d" % server)
 
     def test_no_pin_is_used_that_is_not_there(self):
         rows = (
             (0, NONE),
-            (recovery.HAS_RESET, PIN_RESET),
-            (recovery.HAS_POWER, POWER_CYCLE),
-            (recovery.HAS_RESET | recovery.HAS_POWER, PIN_RESET),
+            (policy.HAS_RESET, PIN_RESET),
+            (policy.HAS_POWER, POWER_CYCLE),
+            (policy.HAS_RESET | policy.HAS_POWER, PIN_RESET),
         )
         for pins, expected in rows:
             node = self.well(pins=pins)
-            node.ladder.force(STEP_PINS)
+            node.case.force(STEP_PINS)
             self.assertEqual(node.decide(), expected, "pins %d" % pins)
 
 
@@ -944,16 +900,16 @@ class FailedTest(unittest.TestCase):
         for server in (721, 123):
             node.registered(server)
         node.run(1000)
-        node.ladder.force(STEP_RESET)
+        node.case.force(STEP_RESET)
         node.refused = (SOFT_RESET,)
         node.decide()
         node.act()
-        for track in node.ladder.tracks:
+        for track in node.case.servers:
             self.assertEqual(track.window_s, 0)
 
     def test_a_refused_resume_is_not_repeated_every_second(self):
         node = Node()
-        node.budgets.set_mark(recovery.MARK_PAUSED, 0)
+        node.budgets.set_mark(policy.MARK_PAUSED, 0)
         node.refused = (RESUME,)
         node.run(330)
         self.assertTrue(1 <= len(node.taken) <= 60, "%d in 5 min" % len(node.taken))
@@ -964,13 +920,13 @@ class WatchTest(unittest.TestCase):
         node = Node(721, 123)
         node.registered(721)
         node.run(1000)
-        track = node.ladder.track(721)
+        track = node.case.server(721)
         before = repr(sorted(track.__dict__.items()))
         for servers in ((721, 123), (123, 721), (721,), (5, 6, 721)):
-            node.ladder.watch(servers)
-            self.assertEqual([each.id for each in node.ladder.tracks], list(servers))
-            self.assertTrue(node.ladder.track(721) is track)
-            self.assertTrue(node.ladder.registered(721))
+            node.case.watch(servers)
+            self.assertEqual([each.id for each in node.case.servers], list(servers))
+            self.assertTrue(node.case.server(721) is track)
+            self.assertTrue(node.case.registered(721))
         self.assertEqual(repr(sorted(track.__dict__.items())), before)
 
     def test_of_a_new_one_nothing_is_known_but_its_tries(self):
@@ -978,18 +934,20 @@ class WatchTest(unittest.TestCase):
         node.budgets.set_server_tries(123, 3)
         node.run(1000)
         node.decide()
-        node.ladder.watch((721, 123))
-        track = node.ladder.track(123)
-        self.assertEqual((track.code, track.tries, track.enter_s), (codes.NO_CODE, 3, 1000))
-        self.assertFalse(node.ladder.registered(123))
+        node.case.watch((721, 123))
+        track = node.case.server(123)
+        self.assertEqual(
+            (track.code, node.budgets.server_tries(123), track.enter_s), (codes.NO_CODE, 3, 1000)
+        )
+        self.assertFalse(node.case.registered(123))
 
     def test_one_that_is_no_longer_followed_is_left_alone(self):
         node = Node(721, 123)
         node.registered(721)
         gave_up(node, 123)
         node.run(450)
-        node.ladder.watch((721,))
-        self.assertFalse(node.ladder.registered(123))
+        node.case.watch((721,))
+        self.assertFalse(node.case.registered(123))
         node.run(DAY_S)
         self.assertEqual(node.taken, [])
 
@@ -998,21 +956,21 @@ class WatchTest(unittest.TestCase):
         node.registered(721)
         gave_up(node, 123)
         node.run(700)
-        tries = node.ladder.track(123).tries
+        tries = node.budgets.server_tries(123)
         self.assertTrue(tries >= 1)
-        node.ladder.watch((721,))
-        node.ladder.watch((721, 123))
-        self.assertEqual(node.ladder.track(123).tries, tries)
+        node.case.watch((721,))
+        node.case.watch((721, 123))
+        self.assertEqual(node.budgets.server_tries(123), tries)
 
 
 class HeldByTest(unittest.TestCase):
     def check(self, node, pending, held_by, not_before_s, reason=None):
-        self.assertEqual(node.decide(), NONE, told(node.ladder))
-        ladder = node.ladder
-        seen = ladder.pending, texts.REASONS[ladder.held_by], ladder.not_before_s
+        self.assertEqual(node.decide(), NONE, told(node.decision))
+        decision = node.decision
+        seen = decision.pending, texts.REASONS[decision.held_by], decision.at_s
         self.assertEqual(seen, (pending, texts.REASONS[held_by], not_before_s))
         if reason is not None:
-            self.assertEqual(texts.REASONS[ladder.reason], texts.REASONS[reason])
+            self.assertEqual(texts.REASONS[decision.reason], texts.REASONS[reason])
 
     def test_the_wait_before_a_try(self):
         # After power-up the boot window ends for each node at a time of its own.
@@ -1021,7 +979,7 @@ class HeldByTest(unittest.TestCase):
             node.see(721, 4)
             node.run(at_s - 60)
             self.check(node, REGISTER, WAIT, at_s, GAVE_UP)
-            self.assertEqual(node.ladder.server, 721)
+            self.assertEqual(node.decision.server, 721)
             node.run(at_s - 1)
             self.assertEqual(node.taken, [])
             node.run(at_s)
@@ -1030,7 +988,7 @@ class HeldByTest(unittest.TestCase):
     def test_the_wait_after_power_up(self):
         node = Node(chance=most)
         radio_is_off(node)
-        self.check(node, RADIO_ON, START, 300, recovery.RADIO_WAS_OFF)
+        self.check(node, RADIO_ON, START, 300, policy.RADIO_WAS_OFF)
         node.run(300)
         self.assertEqual(node.taken[0][:2], (300, RADIO_ON))
 
@@ -1041,7 +999,7 @@ class HeldByTest(unittest.TestCase):
         node.run(2000)
         node.tell("attached", True)
         node.decide()
-        self.assertEqual(node.ladder.action, NONE)
+        self.assertEqual(node.decision.action, NONE)
         node.run(2299)
         self.assertEqual(node.taken, [])
 
@@ -1057,7 +1015,7 @@ class HeldByTest(unittest.TestCase):
         node.run(481)
         self.assertEqual(len(node.taken), 1)
         self.check(node, REGISTER, SPACING, 540, GAVE_UP)
-        self.assertEqual(node.ladder.server, 123)
+        self.assertEqual(node.decision.server, 123)
 
     def test_the_cap_on_a_step(self):
         node = Node()
@@ -1098,15 +1056,15 @@ class HeldByTest(unittest.TestCase):
             node = Node()
             node.registered(721)
             node.run(1000)
-            node.ladder.force(step)
+            node.case.force(step)
             node.decide()
             node.act()
             self.check(node, action, HALFWAY, 1000 + wait_s, HALFWAY)
 
     def test_what_an_earlier_life_left_half_done_is_ended_whatever_the_caps_say(self):
         for mark, action in (
-            (recovery.MARK_PAUSED, RESUME),
-            (recovery.MARK_RADIO_OFF, RADIO_ON),
+            (policy.MARK_PAUSED, RESUME),
+            (policy.MARK_RADIO_OFF, RADIO_ON),
         ):
             node = Node()
             node.budgets.exhaust(0)
@@ -1120,9 +1078,9 @@ class HeldByTest(unittest.TestCase):
         node.registered(721)
         node.run(1000)
         node.decide()
-        ladder = node.ladder
-        self.assertEqual((ladder.reason, ladder.pending, ladder.held_by), (WELL, NONE, WELL))
-        self.assertTrue(1000 < ladder.not_before_s <= LATER)
+        decision = node.decision
+        self.assertEqual((decision.reason, decision.pending, decision.held_by), (WELL, NONE, WELL))
+        self.assertTrue(1000 < decision.at_s <= LATER)
 
     def test_a_server_found_disabled_is_enabled_when_the_start_is_over(self):
         for chance, at_s in ((least, 0), (most, 300)):
@@ -1199,17 +1157,17 @@ class ClientTest(unittest.TestCase):
 
     def test_hold_alone_is_stuck_after_fifteen_minutes(self):
         seen = self.dead_end()
-        self.assertEqual(seen, (10 + 900 + 60, texts.REASONS[recovery.STUCK]))
+        self.assertEqual(seen, (10 + 900 + 60, texts.REASONS[policy.STUCK]))
 
     def test_a_bootstrap_that_does_not_come_is_a_dead_end_after_two_minutes(self):
         seen = self.dead_end((500, "client", (1,)))
-        self.assertEqual(seen, (500 + 120 + 60, texts.REASONS[recovery.DEAD_END]))
+        self.assertEqual(seen, (500 + 120 + 60, texts.REASONS[policy.DEAD_END]))
 
     def test_a_client_that_goes_on_is_at_no_dead_end(self):
         for status in (2, 3, 4, 5):
             at_s, why = self.dead_end((500, "client", (1,)), (560, "client", (status,)))
             self.assertEqual(at_s, 10 + 900 + 60, describe.CLIENT_STATUS[status])
-            self.assertNotEqual(why, texts.REASONS[recovery.DEAD_END])
+            self.assertNotEqual(why, texts.REASONS[policy.DEAD_END])
 
     def test_a_bootstrap_that_was_begun_is_no_dead_end(self):
         for server in (721, 7):
@@ -1220,9 +1178,9 @@ class ClientTest(unittest.TestCase):
                 node.at(530, node.see, server, code)
                 node.run(10 + 900 - 1)
                 node.decide()
-                text = "%d: %s" % (server, told(node.ladder))
-                self.assertNotEqual(node.ladder.pending, SOFT_RESET, text)
-                self.assertNotEqual(node.ladder.reason, recovery.DEAD_END, text)
+                text = "%d: %s" % (server, told(node.decision))
+                self.assertNotEqual(node.decision.pending, SOFT_RESET, text)
+                self.assertNotEqual(node.decision.reason, policy.DEAD_END, text)
                 self.assertEqual(node.taken, [], text)
 
     def test_a_registered_server_is_at_no_dead_end(self):
@@ -1242,9 +1200,9 @@ class ClientTest(unittest.TestCase):
             name = describe.CLIENT_STATUS[status]
             self.assertTrue(len(asked) > 0, "%s: no diagnosis" % name)
             at_s, action, why = asked[0]
-            self.assertEqual((action, why), (DIAGNOSE, recovery.CLIENT_IDLE), name)
+            self.assertEqual((action, why), (DIAGNOSE, policy.CLIENT_IDLE), name)
             self.assertTrue(at_s <= 5060, "%s: after %d s" % (name, at_s - 5000))
-            self.assertEqual(len([row for row in asked if row[2] == recovery.CLIENT_IDLE]), 1)
+            self.assertEqual(len([row for row in asked if row[2] == policy.CLIENT_IDLE]), 1)
             self.assertEqual((node.taken, node.parked), ([], []))
 
     def test_a_client_that_was_disabled_is_reported(self):
@@ -1276,8 +1234,8 @@ class ClientTest(unittest.TestCase):
         node.registered(721)
         node.at(5000, node.init, 1)
         node.run(5400)
-        rows = [row for row in node.asked if row[2] == recovery.INIT_HANGS]
-        self.assertEqual(rows, [(5120, DIAGNOSE, recovery.INIT_HANGS)])
+        rows = [row for row in node.asked if row[2] == policy.INIT_HANGS]
+        self.assertEqual(rows, [(5120, DIAGNOSE, policy.INIT_HANGS)])
         self.assertEqual(node.taken, [])
 
     def test_one_that_ends_is_not(self):
@@ -1286,7 +1244,7 @@ class ClientTest(unittest.TestCase):
         node.at(5000, node.init, 1)
         node.at(5119, node.init, 2)
         node.run(5400)
-        self.assertEqual([row for row in node.asked if row[2] == recovery.INIT_HANGS], [])
+        self.assertEqual([row for row in node.asked if row[2] == policy.INIT_HANGS], [])
 
     def test_production_mode_is_reported_and_nothing_is_done(self):
         node = Node()
@@ -1295,7 +1253,7 @@ class ClientTest(unittest.TestCase):
         node.at(5003, node.init, 3)
         node.run(2 * DAY_S)
         self.assertEqual(node.taken, [])
-        self.assertEqual(node.parked, [recovery.PRODUCTION])
+        self.assertEqual(node.parked, [policy.PRODUCTION])
 
     def init_fails(self, code):
         node = Node()
@@ -1318,7 +1276,7 @@ class ClientTest(unittest.TestCase):
             node = self.init_fails(code)
             self.assertEqual(node.steps(), [SOFT_RESET], "%r: %r" % (code, node.taken))
             self.assertTrue(1000 + HOUR_S <= node.taken[0][0] <= 1100 + HOUR_S)
-            self.assertEqual(node.parked, [recovery.EXHAUSTED])
+            self.assertEqual(node.parked, [policy.EXHAUSTED])
 
 
 class ClosedTest(unittest.TestCase):
@@ -1329,33 +1287,33 @@ class ClosedTest(unittest.TestCase):
         node.asked = []
         for at_s, what in events:
             if what == "closed":
-                node.at(at_s, node.ladder.see_closed, at_s, 721)
+                node.at(at_s, node.case.see_closed, at_s, 721)
             else:
                 node.at(at_s, node.see, 721, what)
         node.run(1000 + 290)
         self.assertEqual(node.taken, [])
-        return [row for row in node.asked if row[2] == recovery.CLOSED]
+        return [row for row in node.asked if row[2] == policy.CLOSED]
 
     def test_the_connection_of_a_registered_server_may_be_closed(self):
         self.assertEqual(self.polls((1100, "closed"), (1150, "closed")), [])
 
     def test_closed_while_an_update_is_pending_is_polled(self):
-        self.assertEqual(self.polls((1100, 5), (1120, "closed")), [(1125, POLL, recovery.CLOSED)])
+        self.assertEqual(self.polls((1100, 5), (1120, "closed")), [(1125, POLL, policy.CLOSED)])
 
     def test_closed_shortly_before_an_update_is_pending_is_polled(self):
-        self.assertEqual(self.polls((1100, "closed"), (1120, 5)), [(1125, POLL, recovery.CLOSED)])
+        self.assertEqual(self.polls((1100, "closed"), (1120, 5)), [(1125, POLL, policy.CLOSED)])
 
     def test_closed_while_a_registration_is_pending_is_polled(self):
         for events in (((450, 2), (700, "closed")), ((450, "closed"), (700, 2))):
             node = Node()
             for at_s, what in events:
                 if what == "closed":
-                    node.at(at_s, node.ladder.see_closed, at_s, 721)
+                    node.at(at_s, node.case.see_closed, at_s, 721)
                 else:
                     node.at(at_s, node.see, 721, what)
             node.run(710)
-            rows = [row for row in node.asked if row[2] == recovery.CLOSED]
-            self.assertEqual(rows, [(705, POLL, recovery.CLOSED)])
+            rows = [row for row in node.asked if row[2] == policy.CLOSED]
+            self.assertEqual(rows, [(705, POLL, policy.CLOSED)])
 
     def test_over_five_minutes_apart_it_says_nothing(self):
         for events in (((420, 2), (720, "closed")), ((420, "closed"), (720, 2))):
@@ -1363,18 +1321,18 @@ class ClosedTest(unittest.TestCase):
             node.see(721, 1)
             for at_s, what in events:
                 if what == "closed":
-                    node.at(at_s, node.ladder.see_closed, at_s, 721)
+                    node.at(at_s, node.case.see_closed, at_s, 721)
                 else:
                     node.at(at_s, node.see, 721, what)
             node.run(800)
-            self.assertEqual([row for row in node.asked if row[2] == recovery.CLOSED], [])
+            self.assertEqual([row for row in node.asked if row[2] == policy.CLOSED], [])
 
     def test_of_a_server_nobody_follows_it_says_nothing(self):
         node = Node()
         node.see(721, 2)
-        before = state(node.ladder, 0)
-        node.ladder.see_closed(0, 999)
-        self.assertEqual(state(node.ladder, 0), before)
+        before = state(node.case, 0)
+        node.case.see_closed(0, 999)
+        self.assertEqual(state(node.case, 0), before)
 
 
 class UnknownTest(unittest.TestCase):
@@ -1386,13 +1344,13 @@ class UnknownTest(unittest.TestCase):
             node.registered(721)
             node.run(1000)
             node.asked = []
-            track = node.ladder.track(721)
+            track = node.case.server(721)
             before = (track.code, track.enter_s, track.registered, track.suspect, track.timer_s)
-            node.ladder.see(1000, 721, code)
+            node.case.see(1000, 721, code)
             after = (track.code, track.enter_s, track.registered, track.suspect, track.timer_s)
             self.assertEqual(after, before)
             node.run(1100)
-            self.assertEqual(node.asked, [(1005, POLL, recovery.UNKNOWN_CODE)], "%d" % code)
+            self.assertEqual(node.asked, [(1005, POLL, policy.UNKNOWN_CODE)], "%d" % code)
             self.assertEqual(node.taken, [])
 
     def test_many_unknown_codes_are_not_polled_each(self):
@@ -1401,14 +1359,14 @@ class UnknownTest(unittest.TestCase):
         node.run(1000)
         node.asked = []
         for at_s in range(1000, 1000 + HOUR_S, 10):
-            node.at(at_s, node.ladder.see, at_s, 721, 17)
+            node.at(at_s, node.case.see, at_s, 721, 17)
         node.run(1000 + HOUR_S)
         self.assertTrue(1 <= len(node.asked) <= 5, "%d" % len(node.asked))
 
     def test_a_failed_server_stays_failed(self):
         node = Node()
         node.see(721, 4)
-        node.at(430, node.ladder.see, 430, 721, 18)
+        node.at(430, node.case.see, 430, 721, 18)
         node.run(480)
         self.assertEqual(node.taken[0][:3], (480, REGISTER, 721))
 
@@ -1417,23 +1375,23 @@ class UnknownTest(unittest.TestCase):
         node.registered(721)
         node.run(1000)
         node.asked = []
-        node.ladder.see(1000, 721, 2)
-        self.assertTrue(node.ladder.registered(721))
+        node.case.see(1000, 721, 2)
+        self.assertTrue(node.case.registered(721))
         node.codes[721] = 2
         node.run(1004)
-        self.assertTrue(node.ladder.registered(721))
+        self.assertTrue(node.case.registered(721))
         node.run(1006)
-        self.assertEqual(node.asked[0], (1005, POLL, recovery.ILLEGAL))
-        self.assertFalse(node.ladder.registered(721))
+        self.assertEqual(node.asked[0], (1005, POLL, policy.ILLEGAL))
+        self.assertFalse(node.case.registered(721))
 
     def test_codes_of_registration_of_a_server_nobody_follows_say_nothing(self):
         for code in range(10):
             node = Node()
             node.see(721, 1)
-            before = state(node.ladder, 0)
-            node.ladder.see(0, 999, code)
-            node.ladder.see_timer(0, 999, 5)
-            self.assertEqual(state(node.ladder, 0), before, "%d" % code)
+            before = state(node.case, 0)
+            node.case.see(0, 999, code)
+            node.case.see_timer(0, 999, 5)
+            self.assertEqual(state(node.case, 0), before, "%d" % code)
 
 
 class BootstrapTest(unittest.TestCase):
@@ -1449,7 +1407,7 @@ class BootstrapTest(unittest.TestCase):
             fail(0, 0)
             node.run(20 * HOUR_S)
             self.assertEqual(node.steps(), [SOFT_RESET])
-            self.assertEqual(node.parked, [recovery.EXHAUSTED])
+            self.assertEqual(node.parked, [policy.EXHAUSTED])
 
     def test_one_under_way_is_only_polled(self):
         for code in (11, 12, 13, 15, 19):
@@ -1467,7 +1425,7 @@ class BootstrapTest(unittest.TestCase):
         # The bootstrap server is not listed, so that nothing follows its "finished".
         node = Node()
         for at_s, code in ((1, 10), (5, 11), (6, 12), (8, 13), (9, 14)):
-            node.at(at_s, node.ladder.see, at_s, 7, code)
+            node.at(at_s, node.case.see, at_s, 7, code)
         node.at(12, node.see, 721, 2)
         node.at(15, node.registered, 721)
 
@@ -1487,7 +1445,7 @@ class BootstrapTest(unittest.TestCase):
 
     def test_after_one_that_succeeded_the_module_may_register_in_peace(self):
         node = Node()
-        node.ladder.see(0, 7, 14)
+        node.case.see(0, 7, 14)
         node.at(60, node.see, 721, 2)
         node.at(65, node.registered, 721)
         node.at(DAY_S, node.see, 721, 8)  # disabled by the server, for a while
@@ -1502,7 +1460,7 @@ class BootstrapTest(unittest.TestCase):
 class FaultTest(unittest.TestCase):
     def test_faults_that_no_step_cures_are_reported_once(self):
         rows = (
-            (sim_locked, recovery.SIM_LOCK),
+            (sim_locked, policy.SIM_LOCK),
             (is_disabled, DISABLED),
             (server_is_missing, SERVER_MISSING),
             (has_no_servers, NO_SERVERS),
@@ -1516,7 +1474,7 @@ class FaultTest(unittest.TestCase):
             self.assertEqual(node.taken, [], texts.REASONS[why])
 
     def test_refusals_lead_to_soft_resets_only_ever_more_seldom(self):
-        for situation, why in ((is_denied, DENIED), (sim_failed, recovery.SIM_FAULT)):
+        for situation, why in ((is_denied, DENIED), (sim_failed, policy.SIM_FAULT)):
             node = Node()
             situation(node)
             node.run(4 * DAY_S)
@@ -1538,10 +1496,10 @@ class FaultTest(unittest.TestCase):
 
     def test_a_dead_port_is_reset_at_once_and_then_once_an_hour(self):
         rows = (
-            (recovery.HAS_RESET, (PIN_RESET,) * 4),
-            (recovery.HAS_POWER, (POWER_CYCLE,) * 4),
+            (policy.HAS_RESET, (PIN_RESET,) * 4),
+            (policy.HAS_POWER, (POWER_CYCLE,) * 4),
             (
-                recovery.HAS_RESET | recovery.HAS_POWER,
+                policy.HAS_RESET | policy.HAS_POWER,
                 (PIN_RESET, POWER_CYCLE, POWER_CYCLE, POWER_CYCLE),
             ),
         )
@@ -1559,7 +1517,7 @@ class FaultTest(unittest.TestCase):
         node.run(1490)
         self.assertEqual(node.taken, [])
         node.decide()
-        self.assertEqual(node.ladder.reason, MODULE_TRIES)
+        self.assertEqual(node.decision.reason, MODULE_TRIES)
 
     def test_never_is_before_and_later_behind_all_times(self):
         self.assertTrue(NEVER < -DAY_S * 365)

@@ -7,8 +7,8 @@ import unittest
 import fake_node
 import harness
 from lexi import AtTimeout, blocking
-from lexi.recovery import store, supervise, supervisor
-from lexi.recovery import ladder as recovery
+from lexi.recovery import store, supervise, supervisor, telling
+from lexi.recovery import policy
 from lexi.recovery.policy import DEFAULT, STEP_RESET
 from test_supervisor import (
     DAY_S,
@@ -199,7 +199,7 @@ class StoreTest(Case):
                 kept.error = OSError(28)
 
             def heard(event):
-                if event[0] == supervisor.STORE:
+                if event[0] == telling.STORE:
                     kept.error = None
                     module.on.pop(POLL, None)
 
@@ -207,7 +207,7 @@ class StoreTest(Case):
             node.watcher.subscribe(heard)
             found = times(module, ENABLE)
             await node.live(3 * DAY_S)
-            self.assertEqual(len(node.told(supervisor.STORE)), 1, node.name)
+            self.assertEqual(len(node.told(telling.STORE)), 1, node.name)
             self.assertTrue(found, node.name)
 
         both(script, policy=REENABLE)
@@ -240,24 +240,24 @@ class StepsTest(Case):
         node.registered(721)
         node.run(1000)
         for _ in range(3):
-            node.ladder.force(STEP_RESET)
+            node.case.force(STEP_RESET)
             node.run(node.now_s + 5)
             node.registered(721)
             node.run(node.now_s + 4000)
-        self.assertEqual(node.steps(), [recovery.SOFT_RESET] * 3)
-        node.ladder.force(STEP_RESET)
+        self.assertEqual(node.steps(), [policy.SOFT_RESET] * 3)
+        node.case.force(STEP_RESET)
         node.see(721, 4)
         since_s = node.now_s
         node.run(since_s + HOUR_S)
-        self.assertEqual(set(node.steps()[3:]), {recovery.REGISTER})
+        self.assertEqual(set(node.steps()[3:]), {policy.REGISTER})
         self.about(node.taken[3][0] - since_s, 60, 600)
 
     def test_a_registration_voids_one_that_waits_for_the_port(self):
         # It was sent to a module that had been registered for half a minute.
         for command, step, before in (
-            (b"AT+ULWM2M=3", recovery.PAUSE, 5),
-            (b"AT+CFUN=0", recovery.RADIO_OFF, 9),
-            (SOFT_RESET, recovery.SOFT_RESET, 11),
+            (b"AT+ULWM2M=3", policy.PAUSE, 5),
+            (b"AT+CFUN=0", policy.RADIO_OFF, 9),
+            (SOFT_RESET, policy.SOFT_RESET, 11),
         ):
 
             async def script(node, module):
@@ -297,9 +297,9 @@ class StepsTest(Case):
                 self.assertTrue(b"AT+COPS=0" in did, did)
                 self.assertFalse(command in did[did.index(b"AT+COPS=0") :], did)
                 self.assertTrue(node.watcher.registered(721), command)
-                steps = [event[1] for _, event in node.told(supervisor.DOING)]
+                steps = [event[1] for _, event in node.told(telling.DOING)]
                 self.assertEqual(steps[before], step, command)  # it did wait
-                self.assertEqual(len(node.told(supervisor.REFUSED)), 1, command)
+                self.assertEqual(len(node.told(telling.REFUSED)), 1, command)
 
             AioNode(Module()).run(script)
 
@@ -308,19 +308,19 @@ class StepsTest(Case):
         node = fake_node.Node(721, rules=REENABLE)
         node.registered(721)
         node.run(1000)
-        node.ladder.force(STEP_RESET)
+        node.case.force(STEP_RESET)
         node.run(1001)
         node.tell("mode", 1)
         node.client(7)
         node.run(2100)
-        self.assertEqual(node.steps(), [recovery.SOFT_RESET, recovery.RESUME])
+        self.assertEqual(node.steps(), [policy.SOFT_RESET, policy.RESUME])
         node.reboot()
         node.tell("mode", 0)
         node.see(721, 2)
         node.registered(721)
         node.run(20000)
-        self.assertEqual(node.steps(), [recovery.SOFT_RESET, recovery.RESUME])
-        self.assertTrue(node.ladder.registered(721))
+        self.assertEqual(node.steps(), [policy.SOFT_RESET, policy.RESUME])
+        self.assertTrue(node.case.registered(721))
 
 
 class PortTest(Case):
@@ -526,10 +526,18 @@ class KnowledgeTest(Case):
                     )
                     channel = watcher.channel
                     channel.feed(b"\r\n+CEREG: %d\r\n" % stat)
-                    before = watcher._stat, watcher.view.attached, watcher.view.denied
+                    before = (
+                        watcher._diagnosis._stat,
+                        watcher.case.view.attached,
+                        watcher.case.view.denied,
+                    )
                     self.assertEqual(before, (stat, stat in (1, 5), False))
                     channel.feed(b"\r\n" + head + text + b"\r\n")
-                    found = watcher._stat, watcher.view.attached, watcher.view.denied
+                    found = (
+                        watcher._diagnosis._stat,
+                        watcher.case.view.attached,
+                        watcher.case.view.denied,
+                    )
                     self.assertEqual(found, before, "%r %r" % (head, text))
                     self.assertEqual(channel.gap, channel.undecodable > 0)
                     self.assertEqual(channel.handler_errors, 0)
@@ -582,10 +590,10 @@ class KnowledgeTest(Case):
                     await node.live(79000 - QUIET_S)
                     note = "%s, timer %s" % (change, timer)
                     self.assertTrue(node.watcher.registered(721), note)
-                    self.assertEqual(node.told(supervisor.LOST), [], note)
+                    self.assertEqual(node.told(telling.LOST), [], note)
                     await node.live(90000 - 79000)
                     self.assertFalse(node.watcher.registered(721), note)
-                    self.assertEqual(len(node.told(supervisor.LOST)), 1, note)
+                    self.assertEqual(len(node.told(telling.LOST)), 1, note)
 
                 module = Module()
                 if not timer:

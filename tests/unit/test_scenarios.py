@@ -11,9 +11,9 @@ import unittest
 import harness  # noqa: F401  (first: it may hide the machine code)
 
 from lexi import codes
-from lexi.recovery import policy, store, texts
+from lexi.recovery import booking, ladder, moves, policy, texts
 from lexi.recovery.budget import Budgets
-from lexi.recovery import ladder as recovery
+from lexi.recovery.case import Case
 
 FOLDER = __file__.rsplit("/", 2)[0] + "/scenarios"
 CHANCES = ((0, 1), (1, 2), (1, 1))
@@ -30,12 +30,12 @@ class World:
         options = scenario.get("options", {})
         rules = dict(getattr(policy, policy_of(scenario)) if rules is None else rules)
         rules.update(options.get("change", {}))
-        self.ladder = recovery.Ladder(rules, Budgets(rules), lambda n: (n - 1) * over // under)
-        self.view = self.ladder.view
+        self.case = Case(rules, Budgets(rules), lambda n: (n - 1) * over // under)
+        self.view = self.case.view
         self.view.reachable = True
-        self.view.pins = options.get("pins", recovery.HAS_RESET | recovery.HAS_POWER)
+        self.view.pins = options.get("pins", policy.HAS_RESET | policy.HAS_POWER)
         self.found = {  # what a diagnosis finds
-            "sim": recovery.SIM_READY,
+            "sim": policy.SIM_READY,
             "attached": True,
             "denied": False,
             "radio_on": True,
@@ -44,7 +44,7 @@ class World:
             "disabled": (),
         }
         self.codes = {}  # what a poll tells: {server: (code, seconds to the next update)}
-        self.ladder.watch(options.get("servers", [721]))
+        self.case.watch(options.get("servers", [721]))
         self.mute = False  # it answers nothing
         self.added = 0
         self.todo = []  # (time, number, verb and its arguments)
@@ -71,31 +71,31 @@ class World:
         self.todo.sort(key=lambda each: each[:2])
 
     def apply(self, verb, *args):
-        ladder = self.ladder
+        case = self.case
         if verb == "see":
             server, path = args
             for code in path if isinstance(path, list) else [path]:
                 self.codes[server] = (code, None)
-                ladder.see(self.now_s, server, code)
+                case.see(self.now_s, server, code)
         elif verb == "timer":
             server, timer_s = args
             self.codes[server] = (self.codes.get(server, (codes.NO_CODE, None))[0], timer_s)
-            ladder.see_timer(self.now_s, server, timer_s)
+            case.see_timer(self.now_s, server, timer_s)
         elif verb == "poll tells":  # and no URC
             server, code, timer_s = args
             self.codes[server] = (code, timer_s)
         elif verb == "forget":  # a poll no longer lists the server
             self.codes.pop(args[0], None)
         elif verb == "closed":
-            ladder.see_closed(self.now_s, args[0])
+            case.see_closed(self.now_s, args[0])
         elif verb == "client":
             if args[0] == 0:
                 self.reboot()
-            self.view.client, self.view.client_s = args[0], self.now_s
+            case.see_client(self.now_s, args[0])
         elif verb == "init":
             if args[0] == 1:
                 self.reboot()
-            self.view.init, self.view.init_s = args[0], self.now_s
+            case.see_init(self.now_s, args[0])
         elif verb == "reboot":
             self.reboot()
         elif verb == "found":
@@ -104,11 +104,11 @@ class World:
             self.found[args[0]] = args[1]
             setattr(self.view, args[0], args[1])
         elif verb == "fota":
-            ladder.budgets.fota_s = self.now_s if args[0] else recovery.NEVER
+            case.budgets.fota_s = self.now_s if args[0] else policy.NEVER
         elif verb == "servers":
-            ladder.watch(args[0])
+            case.watch(args[0])
         elif verb == "force":
-            ladder.force(*args)
+            case.force(*args)
         elif verb == "mute":
             self.mute = bool(args[0])
         elif verb == "notification":
@@ -120,18 +120,18 @@ class World:
 
     def reboot(self):
         self.codes = {}
-        self.ladder.rebooted(self.now_s)
+        self.case.restarted(self.now_s)
 
     def restart(self):
         """The MCU restarts: of the ladder only the record is left, and nobody saw the time."""
-        old = self.ladder
+        old = self.case
         budgets = Budgets(old.policy)
         budgets.unpack(old.budgets.pack(self.now_s), self.now_s)
-        self.ladder = recovery.Ladder(old.policy, budgets, old._random, self.now_s)
-        self.ladder.watch([track.id for track in old.tracks])
-        self.ladder.view.reachable = old.view.reachable
-        self.ladder.view.pins = self.view.pins
-        self.view = self.ladder.view
+        self.case = Case(old.policy, budgets, old.random, self.now_s)
+        self.case.watch([state.id for state in old.servers])
+        self.case.view.reachable = old.view.reachable
+        self.case.view.pins = self.view.pins
+        self.view = self.case.view
         if self.view.reachable:
             self.tell()
 
@@ -139,15 +139,16 @@ class World:
         # The answer to a poll.
         if self.mute:
             return
-        for track in self.ladder.tracks:
-            if track.id not in self.codes and track.code != codes.NO_CODE:
-                self.ladder.see(self.now_s, track.id, codes.NO_CODE)
+        case = self.case
+        for state in case.servers:
+            if state.id not in self.codes and state.code != codes.NO_CODE:
+                case.see(self.now_s, state.id, codes.NO_CODE)
         for server, (code, timer_s) in self.codes.items():
-            track = self.ladder.track(server)
-            if track is None or track.code != code:
-                self.ladder.see(self.now_s, server, code)
+            state = case.server(server)
+            if state is None or state.code != code:
+                case.see(self.now_s, server, code)
             if timer_s is not None and code in codes.REGISTERED:
-                self.ladder.see_timer(self.now_s, server, timer_s)
+                case.see_timer(self.now_s, server, timer_s)
         self.view.polls += 1
 
     def diagnose(self):
@@ -158,31 +159,31 @@ class World:
         self.tell()
         self.view.diagnosed_s = self.now_s
 
-    def act(self, action):
-        ladder = self.ladder
-        server = ladder.server
-        ladder.take(self.now_s)
-        if action == recovery.POLL:
+    def act(self, decision):
+        action = decision.action
+        server = decision.server
+        booking.take(self.case, decision, self.now_s)
+        if action == policy.POLL:
             self.polls.append(self.now_s)
             self.tell()
-        elif action == recovery.DIAGNOSE:
+        elif action == policy.DIAGNOSE:
             self.diagnoses.append(self.now_s)
             self.diagnose()
-        elif action == recovery.PARK:
-            self.parked.append(texts.REASONS[ladder.reason])
+        elif action == policy.PARK:
+            self.parked.append(texts.REASONS[decision.reason])
         else:
             self.taken.append((self.now_s, texts.ACTIONS[action], server))
-            ladder.done(self.now_s)
+            booking.done(self.case, decision, self.now_s)
             self.react(action, server)
 
     def react(self, action, server):
-        if action in (recovery.SOFT_RESET, recovery.PIN_RESET, recovery.POWER_CYCLE):
+        if action in (policy.SOFT_RESET, policy.PIN_RESET, policy.POWER_CYCLE):
             self.reboot()
-        elif action == recovery.RADIO_ON:
+        elif action == policy.RADIO_ON:
             self.view.radio_on = self.found["radio_on"] = True
-        elif action == recovery.RESUME:
+        elif action == policy.RESUME:
             self.view.mode = self.found["mode"] = 0
-        elif action == recovery.ENABLE_SERVER:
+        elif action == policy.ENABLE_SERVER:
             self.found["disabled"] = tuple(s for s in self.found["disabled"] if s != server)
             self.diagnose()
         key = (texts.ACTIONS[action], server)
@@ -195,12 +196,12 @@ class World:
         for _ in range(MAX_DECISIONS):
             while self.todo and self.todo[0][0] <= self.now_s:
                 self.apply(*self.todo.pop(0)[2])
-            action = self.ladder.decide(self.now_s)
-            self.note()
-            if action != recovery.NONE:
-                self.act(action)
+            decision = ladder.decide(self.case, self.now_s)
+            self.note(decision)
+            if decision.action != policy.NONE:
+                self.act(decision)
                 continue
-            next_s = max(self.now_s + 1, self.ladder.wake_s)
+            next_s = max(self.now_s + 1, self.case.wake_s)
             if self.todo:
                 next_s = min(next_s, self.todo[0][0])
             if next_s > until_s:
@@ -209,15 +210,14 @@ class World:
             self.now_s = next_s
         raise AssertionError("over %d decisions" % MAX_DECISIONS)
 
-    def note(self):
-        ladder = self.ladder
-        for track in ladder.tracks:
-            if track.degraded:
-                self.degraded.setdefault(track.id, self.now_s)
-            if at(self.verdicts, self.now_s, track.id) != track.registered:
-                self.verdicts.append((self.now_s, track.id, track.registered))
-        why = (texts.REASONS[ladder.reason], texts.REASONS[ladder.held_by])
-        if ladder.action == recovery.NONE and (not self.waits or self.waits[-1][1] != why):
+    def note(self, decision):
+        for state in self.case.servers:
+            if moves.degraded(self.case, state):
+                self.degraded.setdefault(state.id, self.now_s)
+            if at(self.verdicts, self.now_s, state.id) != state.registered:
+                self.verdicts.append((self.now_s, state.id, state.registered))
+        why = (texts.REASONS[decision.reason], texts.REASONS[decision.held_by])
+        if decision.action == policy.NONE and (not self.waits or self.waits[-1][1] != why):
             self.waits.append((self.now_s, why))
 
 
@@ -271,7 +271,7 @@ def differences(expect, world, chance):
         if at(world.verdicts, at_s, server) != registered:
             wrong.append("%d at %d: registered is not %s" % (server, at_s, registered))
     for server, registered in expect.get("registered", {}).items():
-        if world.ladder.registered(int(server)) != registered:
+        if world.case.registered(int(server)) != registered:
             wrong.append("%s: registered is not %s" % (server, registered))
     for server, times in expect.get("renewals", {}).items():
         n = sum(1 for _, of, registered in world.verdicts if of == int(server) and registered)
@@ -345,7 +345,7 @@ def jump_differences(scenario, rules=None):
             if new not in (4, 16):
                 legal = not jump(old, new, 1000, rules).polls
             elif old in codes.REGISTERED:  # polled anyway
-                legal = not jump(old, new, 1000, rules, True).ladder.registered(721)
+                legal = not jump(old, new, 1000, rules, True).case.registered(721)
             else:  # polled anyway, except just after a start
                 legal = not jump(old, new, 30, rules).polls
             if legal != (new in following):

@@ -82,7 +82,7 @@ class HooksTest(unittest.TestCase):
                 for stat in (2, 5):
                     port.channel.feed(b"+CEREG: %d\r\n" % stat)
                 self.assertEqual(heard, [2, 5])
-                self.assertTrue(watcher.view.attached)
+                self.assertTrue(watcher.case.view.attached)
 
     def test_the_uri_of_the_supervisor_may_be_watched_too(self):
         for uri in ("/5/0/3", "/3300/0/5700"):

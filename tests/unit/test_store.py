@@ -9,9 +9,8 @@ import harness  # noqa: F401  (first: it may hide the machine code)
 from fake_node import Chance, MemoryStore, Node, least, most_in
 
 from lexi.recovery import policy, store, texts
-from lexi.recovery import ladder as recovery
 from lexi.recovery.policy import (
-    CAP,
+    CAP_STEPS,
     CAP_S,
     DEFAULT,
     GENTLE,
@@ -41,7 +40,7 @@ def window_s(rules, step):
 
 
 def cap(rules, step):
-    return rules["steps"][step][CAP] if step else rules["radio_per_hour"]
+    return rules["steps"][step][CAP_STEPS] if step else rules["radio_per_hour"]
 
 
 def left(budgets, rules, now_s):
@@ -74,8 +73,8 @@ def spent_budgets(rules=DEFAULT):
     budgets.enabled = 1
     budgets.set_pin_tried(1)
     budgets.fota_s = 9000
-    budgets.note(recovery.RADIO_OFF, 0, recovery.DETACHED, 9900)
-    budgets.set_mark(recovery.MARK_RADIO_OFF, 9950)
+    budgets.note(policy.RADIO_OFF, 0, policy.DETACHED, 9900)
+    budgets.set_mark(policy.MARK_RADIO_OFF, 9950)
     return budgets
 
 
@@ -239,7 +238,7 @@ class ServersTest(unittest.TestCase):
         node = Node(1, 2, 3, places=2)
         node.found["disabled"] = (1, 2, 3)
         node.run(600)
-        rows = [row[2] for row in node.taken if row[1] == recovery.ENABLE_SERVER]
+        rows = [row[2] for row in node.taken if row[1] == policy.ENABLE_SERVER]
         for server in (1, 2, 3):
             n = rows.count(server)
             self.assertTrue(n <= 1, "%d: %d times" % (server, n))
@@ -451,10 +450,10 @@ class RestartsTest(unittest.TestCase):
             node.run(HOUR_S)
             for at_s, action, _, _ in node.taken:
                 times.setdefault(action, []).append(boot * HOUR_S + at_s)
-        self.assertTrue(len(times[recovery.REGISTER]) >= 5)
-        self.assertTrue(most_in(times[recovery.REGISTER], HOUR_S) <= 10)
-        self.assertTrue(most_in(times.get(recovery.SOFT_RESET, [0]), DAY_S) <= 3)
-        self.assertTrue(most_in(times.get(recovery.PIN_RESET, [0]), DAY_S) <= 4)
+        self.assertTrue(len(times[policy.REGISTER]) >= 5)
+        self.assertTrue(most_in(times[policy.REGISTER], HOUR_S) <= 10)
+        self.assertTrue(most_in(times.get(policy.SOFT_RESET, [0]), DAY_S) <= 3)
+        self.assertTrue(most_in(times.get(policy.PIN_RESET, [0]), DAY_S) <= 4)
 
 
 class SealTest(unittest.TestCase):
@@ -919,7 +918,7 @@ class CheckpointTest(unittest.TestCase):
             ("step", lambda b: b.spend(STEP_REGISTER, 100)),
             ("tries", lambda b: b.count(STEP_RADIO)),
             ("tries of a server", lambda b: b.set_server_tries(721, 1)),
-            ("mark", lambda b: b.set_mark(recovery.MARK_PAUSED, 100)),
+            ("mark", lambda b: b.set_mark(policy.MARK_PAUSED, 100)),
             ("exhausted", lambda b: b.exhaust(100)),
         )
         for name, change in books:
@@ -951,8 +950,8 @@ class CheckpointTest(unittest.TestCase):
             node = Node(kept=kept)
         node.see(721, 4)
         node.run(1000)
-        self.assertNotEqual(node.ladder.held_by, recovery.FOTA)
-        self.assertTrue(recovery.REGISTER in node.steps())
+        self.assertNotEqual(node.decision.held_by, policy.FOTA)
+        self.assertTrue(policy.REGISTER in node.steps())
 
     def test_the_last_one_comes_when_the_longest_window_has_passed(self):
         budgets = Budgets(DEFAULT)
@@ -1010,7 +1009,7 @@ class WritesTest(unittest.TestCase):
             node.react = fail
             fail(0, 0)
             counts = self.writes(node, 8)
-            self.assertTrue(recovery.EXHAUSTED in node.parked)
+            self.assertTrue(policy.EXHAUSTED in node.parked)
             self.assert_few(node, counts)
             # of the slow rhythm: 6 registrations and a reset, one record each, and checkpoints
             self.assertTrue(counts[-1] <= 24 + 8, "%d" % counts[-1])
@@ -1032,7 +1031,7 @@ class WritesTest(unittest.TestCase):
                     )
                     if free_s <= now_s:
                         budgets.spend(step, now_s)
-                        budgets.set_mark(recovery.MARK_PAUSED, now_s)
+                        budgets.set_mark(policy.MARK_PAUSED, now_s)
                         keeper.save(now_s)
                         budgets.set_mark(0, now_s)
                         keeper.save(now_s)
@@ -1053,10 +1052,10 @@ class WritesTest(unittest.TestCase):
         def well(_action, server):
             for each in (server,) if server else servers:
                 node.see(each, 3)
-                node.ladder.see_timer(node.now_s, each, 500)
+                node.case.see_timer(node.now_s, each, 500)
                 node.see(each, 5)
                 node.see(each, 3)
-                node.at(node.now_s + 100, node.ladder.see_closed, node.now_s + 100, each)
+                node.at(node.now_s + 100, node.case.see_closed, node.now_s + 100, each)
                 node.at(node.now_s + 200, node.see, each, 4)
 
         node.react = well
@@ -1068,8 +1067,8 @@ class WritesTest(unittest.TestCase):
 
     def test_a_module_that_refuses_to_end_a_step_wears_out_no_flash(self):
         for mark, action in (
-            (recovery.MARK_PAUSED, recovery.RESUME),
-            (recovery.MARK_RADIO_OFF, recovery.RADIO_ON),
+            (policy.MARK_PAUSED, policy.RESUME),
+            (policy.MARK_RADIO_OFF, policy.RADIO_ON),
         ):
             node = Node(chance=least)
             node.budgets.set_mark(mark, 0)

@@ -7,9 +7,9 @@ import unittest
 
 import harness
 from lexi import LexiError, blocking, codes
-from lexi.recovery import store, supervise, supervisor, texts
+from lexi.recovery import store, supervise, supervisor, telling, texts
 from lexi.recovery.budget import Budgets
-from lexi.recovery import ladder as recovery
+from lexi.recovery import policy
 from lexi.recovery.policy import (
     DEFAULT,
     STEP_PARKED_REGISTER,
@@ -298,10 +298,10 @@ class Node:
 
     def done(self):
         """(s, name of the action) of every step."""
-        return [(s, texts.ACTIONS[event[1]]) for s, event in self.told(supervisor.DOING)]
+        return [(s, texts.ACTIONS[event[1]]) for s, event in self.told(telling.DOING)]
 
     def parked(self):
-        return [event[3] for _, event in self.told(supervisor.PARKED)]
+        return [event[3] for _, event in self.told(telling.PARKED)]
 
 
 class BlockingNode(Node):
@@ -519,9 +519,9 @@ class StartTest(Case):
             for setup in (b"ATE0", b"AT+CMEE=1", b"AT+ULWM2MSTAT=1,7"):
                 self.assertEqual(commands.count(setup), 1, "%s %s" % (node.name, setup))
             self.assertTrue(node.watcher.registered(721), node.name)
-            kinds = [event[:3] for _, event in node.events if event[0] != supervisor.DEFERRED]
+            kinds = [event[:3] for _, event in node.events if event[0] != telling.DEFERRED]
             self.assertEqual(
-                kinds, [(supervisor.REGISTERED, 0, 721), (supervisor.RENEW, 0, 721)], node.name
+                kinds, [(telling.REGISTERED, 0, 721), (telling.RENEW, 0, 721)], node.name
             )
             self.assertEqual((node.watcher.failures, node.watcher.last_error), (0, None))
             await node.live(800)
@@ -550,8 +550,8 @@ class StartTest(Case):
                 first_s = module.pins[0][0]
                 self.about(first_s, 30, 60, node.name)
                 self.assertEqual(set(module.sent()), {b"AT"}, node.name)
-                event = node.told(supervisor.DOING)[0][1]
-                self.assertEqual(event[1:4], (recovery.PIN_RESET, 0, recovery.DEAD_PORT))
+                event = node.told(telling.DOING)[0][1]
+                self.assertEqual(event[1:4], (policy.PIN_RESET, 0, policy.DEAD_PORT))
                 await node.live(HOUR_S)
                 self.assertEqual(len(module.pins), 2, node.name)
                 self.about(module.pins[1][0] - first_s, HOUR_S, HOUR_S + 60, node.name)
@@ -593,8 +593,8 @@ class StartTest(Case):
             module.mute = True
             await node.live(120)
             self.assertEqual([name for _, name in module.pins], ["power"], node.name)
-            event = node.told(supervisor.DOING)[0][1]
-            self.assertEqual(event[1:4], (recovery.POWER_CYCLE, 0, recovery.DEAD_PORT))
+            event = node.told(telling.DOING)[0][1]
+            self.assertEqual(event[1:4], (policy.POWER_CYCLE, 0, policy.DEAD_PORT))
             self.assertTrue(node.watcher.registered(721), node.name)
 
         both(script, power="async")
@@ -603,7 +603,7 @@ class StartTest(Case):
         async def script(node, module):
             module.mute = True
             await node.live(HOUR_S)
-            self.assertEqual(node.parked(), [recovery.NO_PINS], node.name)
+            self.assertEqual(node.parked(), [policy.NO_PINS], node.name)
             self.assertEqual(node.done(), [])
             module.mute = False
             await node.live(1000)
@@ -616,11 +616,11 @@ class StartTest(Case):
             await node.live(QUIET_S)
             module.mute = True
             await node.live(1300)  # silence is noticed after 900 s
-            self.assertEqual(node.parked(), [recovery.NO_PINS], node.name)
+            self.assertEqual(node.parked(), [policy.NO_PINS], node.name)
             module.mute = False
             await node.live(1000)
             self.assertTrue(node.watcher.registered(721), node.name)
-            self.assertTrue(node.watcher.status()["held_by"] != recovery.NO_PINS)
+            self.assertTrue(node.watcher.status()["held_by"] != policy.NO_PINS)
 
         both(script)
 
@@ -804,7 +804,7 @@ class DiagnosisTest(Case):
             module.urc(b"4,7")
             await node.live(30)
             self.assertTrue(b"AT+ULWM2M?" in module.sent(), node.name)
-            self.assertEqual(node.parked(), [recovery.DISABLED], node.name)
+            self.assertEqual(node.parked(), [policy.DISABLED], node.name)
 
         both(script)
 
@@ -816,7 +816,7 @@ class DiagnosisTest(Case):
             module.urc(b"5,3")
             await node.live(DAY_S)
             self.assertEqual(module.did(), [], node.name)
-            self.assertEqual(node.parked(), [recovery.PRODUCTION], node.name)
+            self.assertEqual(node.parked(), [policy.PRODUCTION], node.name)
 
         both(script)
 
@@ -844,7 +844,7 @@ class SimTest(Case):
     def held(self, answer, reason, parked):
         async def script(node, module):
             module.sim = answer
-            if reason == recovery.SIM_FAULT:
+            if reason == policy.SIM_FAULT:
                 module.cereg = b"1,0"
             module.status(721, 4)
             await node.live(1500)
@@ -859,7 +859,7 @@ class SimTest(Case):
         both(script)
 
     def test_the_answers(self):
-        lock, fault = recovery.SIM_LOCK, recovery.SIM_FAULT
+        lock, fault = policy.SIM_LOCK, policy.SIM_FAULT
         for answer, reason in (
             (b"\r\n+CPIN: READY\r\n\r\nOK\r\n", 0),
             (b"\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n", lock),
@@ -897,7 +897,7 @@ class SimTest(Case):
         async def script(node, module):
             module.sim = cme(11)
             await node.live(QUIET_S)
-            self.assertEqual(node.parked(), [recovery.SIM_LOCK], node.name)
+            self.assertEqual(node.parked(), [policy.SIM_LOCK], node.name)
             module.sim = b"\r\n+CPIN: READY\r\n\r\nOK\r\n"
             module.status(721, 4)
             await node.live(HOUR_S + 600)
@@ -944,7 +944,7 @@ class PinTest(Case):
                     await node.restart()
                     await node.live(2 * HOUR_S)
                 self.assertEqual(module.did(), [], node.name)
-                self.assertTrue(recovery.SIM_LOCK in node.parked(), node.name)
+                self.assertTrue(policy.SIM_LOCK in node.parked(), node.name)
                 module.reboot()
                 await node.live(HOUR_S)
                 self.assertEqual(module.did(), [], node.name)
@@ -987,7 +987,7 @@ class PinTest(Case):
             node.options["store"].error = OSError(28)
             await node.live(2 * HOUR_S)
             self.assertEqual(module.did(), [], node.name)
-            self.assertEqual(node.parked(), [recovery.SIM_LOCK], node.name)
+            self.assertEqual(node.parked(), [policy.SIM_LOCK], node.name)
 
         both(script, pin="1234")
 
@@ -1044,22 +1044,22 @@ def record(mark, ago_s=0):
 
 class RestoreTest(Case):
     ROWS = (
-        (recovery.MARK_RADIO_OFF, b"AT+CFUN=1"),
-        (recovery.MARK_PAUSED, b"AT+ULWM2M=0"),
+        (policy.MARK_RADIO_OFF, b"AT+CFUN=1"),
+        (policy.MARK_PAUSED, b"AT+ULWM2M=0"),
     )
 
     def test_what_was_begun_is_ended_once(self):
         for mark, command in self.ROWS:
 
             async def script(node, module):
-                module.fun = 0 if mark == recovery.MARK_RADIO_OFF else 1
-                module.mode = 3 if mark == recovery.MARK_PAUSED else 0
+                module.fun = 0 if mark == policy.MARK_RADIO_OFF else 1
+                module.mode = 3 if mark == policy.MARK_PAUSED else 0
                 await node.restart(store=record(mark, 100))
                 await node.live(900)
                 self.assertEqual(module.did(), [command], node.name)
                 self.assertEqual(node.watcher.budgets.mark, 0)
-                event = node.told(supervisor.DOING)[0][1]
-                self.assertEqual(event[3], recovery.HALFWAY, node.name)
+                event = node.told(telling.DOING)[0][1]
+                self.assertEqual(event[3], policy.HALFWAY, node.name)
                 await node.restart()
                 await node.live(900)
                 self.assertEqual(module.did(), [], node.name)
@@ -1092,17 +1092,17 @@ class RestoreTest(Case):
 
     def test_what_is_found_undone_is_put_right_once(self):
         for name, value, command, reason in (
-            ("fun", 0, b"AT+CFUN=1", recovery.RADIO_WAS_OFF),
-            ("fun", 4, b"AT+CFUN=1", recovery.RADIO_WAS_OFF),
-            ("mode", 3, b"AT+ULWM2M=0", recovery.WAS_PAUSED),
+            ("fun", 0, b"AT+CFUN=1", policy.RADIO_WAS_OFF),
+            ("fun", 4, b"AT+CFUN=1", policy.RADIO_WAS_OFF),
+            ("mode", 3, b"AT+ULWM2M=0", policy.WAS_PAUSED),
         ):
 
             async def script(node, module):
                 setattr(module, name, value)
                 await node.live(900)
                 self.assertEqual(module.did(), [command], "%s %s %d" % (node.name, name, value))
-                self.assertEqual(node.told(supervisor.DOING)[0][1][3], reason)
-                self.assertEqual(node.watcher.status()["reason"], recovery.WELL, node.name)
+                self.assertEqual(node.told(telling.DOING)[0][1][3], reason)
+                self.assertEqual(node.watcher.status()["reason"], policy.WELL, node.name)
 
             both(script)
 
@@ -1112,7 +1112,7 @@ class RestoreTest(Case):
             module.status(721, 4)
             await node.live(DAY_S)
             self.assertEqual(module.did(), [], node.name)
-            self.assertEqual(node.parked(), [recovery.DISABLED], node.name)
+            self.assertEqual(node.parked(), [policy.DISABLED], node.name)
 
         both(script)
 
@@ -1147,8 +1147,8 @@ class RestoreTest(Case):
 
     def test_the_mark_is_written_before_the_command(self):
         for step, command, mark in (
-            (STEP_PAUSE, b"AT+ULWM2M=3", recovery.MARK_PAUSED),
-            (STEP_RADIO, b"AT+CFUN=0", recovery.MARK_RADIO_OFF),
+            (STEP_PAUSE, b"AT+ULWM2M=3", policy.MARK_PAUSED),
+            (STEP_RADIO, b"AT+CFUN=0", policy.MARK_RADIO_OFF),
         ):
 
             async def script(node, module):
@@ -1205,9 +1205,9 @@ class FotaTest(Case):
                 await node.live(HOUR_S - 60)
                 note = "%s %s" % (node.name, sign)
                 self.assertEqual(module.did(), [], note)
-                self.assertEqual(len(node.told(supervisor.FOTA)), 1, note)
+                self.assertEqual(len(node.told(telling.FOTA)), 1, note)
                 status = node.watcher.status()
-                self.assertEqual(status["held_by"], recovery.FOTA, note)
+                self.assertEqual(status["held_by"], policy.FOTA, note)
                 self.about(status["next_s"], 1, 70, note)
                 await node.live(300)
                 self.assertEqual(module.did(), [REGISTER], note)
@@ -1223,7 +1223,7 @@ class FotaTest(Case):
                 module.status(721, 4)
                 await node.live(100)
                 self.assertEqual(module.did(), [REGISTER], "%s %s" % (node.name, line))
-                self.assertEqual(node.told(supervisor.FOTA), [])
+                self.assertEqual(node.told(telling.FOTA), [])
 
             both(script)
 
@@ -1349,7 +1349,7 @@ class FotaTest(Case):
             self.assertEqual(module.did(), [], node.name)
             await node.live(1000)
             self.assertEqual(module.did()[:1], [REGISTER], node.name)
-            self.assertEqual(len(node.told(supervisor.FOTA)), 1, node.name)
+            self.assertEqual(len(node.told(telling.FOTA)), 1, node.name)
 
         both(script)
 
@@ -1458,7 +1458,7 @@ class NetworkTest(Case):
 
             async def script(node, module):
                 await node.live(QUIET_S)
-                view = node.watcher.view
+                view = node.watcher.case.view
                 for stat in (0, 1, 2, 5, 3, 1, 4, 5):
                     before = (view.attached, view.denied)
                     module.line(shape % stat)
@@ -1486,7 +1486,7 @@ class NetworkTest(Case):
             async def script(node, module):
                 module.cereg = answer
                 await node.live(60)
-                view = node.watcher.view
+                view = node.watcher.case.view
                 note = "%s %s" % (node.name, answer)
                 self.assertEqual((view.attached, view.denied), (attached, denied), note)
 
@@ -1499,7 +1499,7 @@ class NetworkTest(Case):
                 module.cereg = answer
                 module.on[b"AT+CEREG?"] = lambda: module.line(b"+CEREG: " + urc)
                 await node.live(60)
-                self.assertEqual(node.watcher.view.attached, attached, node.name)
+                self.assertEqual(node.watcher.case.view.attached, attached, node.name)
                 self.assertEqual(node.lexi.channel.handler_errors, 0)
 
             both(script)
@@ -1514,7 +1514,7 @@ class NetworkTest(Case):
                 module.status(721, 2)
                 await node.live(40 * 60)
                 self.assertEqual(module.did(), [], node.name)
-                self.assertEqual(node.watcher.status()["reason"], recovery.DETACHED)
+                self.assertEqual(node.watcher.status()["reason"], policy.DETACHED)
                 # Back again: the pending state starts its time anew.
                 module.cereg = b"1,5"
                 module.line(b"+CEREG: 5")
@@ -1577,62 +1577,62 @@ class NetworkTest(Case):
 
 class EventsTest(Case):
     def test_the_vocabulary(self):
-        self.assertEqual(len(texts.KINDS), supervisor.FOTA + 1)
-        self.assertEqual(len(texts.ACTIONS), recovery.PARK + 1)
-        self.assertEqual(len(texts.REASONS), recovery.NO_ANSWER + 1)
+        self.assertEqual(len(texts.KINDS), telling.FOTA + 1)
+        self.assertEqual(len(texts.ACTIONS), policy.PARK + 1)
+        self.assertEqual(len(texts.REASONS), policy.NO_ANSWER + 1)
         for names in (texts.KINDS[1:], texts.ACTIONS, texts.REASONS):
             self.assertEqual(len(set(names)), len(names))
 
     def test_describe(self):
-        gave_up = texts.REASONS[recovery.GAVE_UP]
-        wait = texts.REASONS[recovery.WAIT]
-        later = recovery.LATER - 5000
+        gave_up = texts.REASONS[policy.GAVE_UP]
+        wait = texts.REASONS[policy.WAIT]
+        later = policy.LATER - 5000
         for event, parts, without in (
             (
-                (supervisor.DOING, recovery.REGISTER, 721, recovery.GAVE_UP, 0, 0),
+                (telling.DOING, policy.REGISTER, 721, policy.GAVE_UP, 0, 0),
                 ("doing", "re-register", "721", gave_up),
                 (" s:",),
             ),
             (
-                (supervisor.DEFERRED, recovery.REGISTER, 721, recovery.GAVE_UP, recovery.WAIT, 60),
+                (telling.DEFERRED, policy.REGISTER, 721, policy.GAVE_UP, policy.WAIT, 60),
                 ("deferred", "re-register", "721", "60 s", gave_up, wait),
                 (),
             ),
             (
-                (supervisor.DEFERRED, recovery.SOFT_RESET, 0, recovery.DENIED, recovery.CAP, 7200),
-                ("deferred", "soft reset", "7200 s", texts.REASONS[recovery.CAP]),
+                (telling.DEFERRED, policy.SOFT_RESET, 0, policy.DENIED, policy.CAP, 7200),
+                ("deferred", "soft reset", "7200 s", texts.REASONS[policy.CAP]),
                 ("reset 0",),
             ),
             (
-                (supervisor.DEFERRED, recovery.REGISTER, 721, 3, recovery.PAUSED, later),
-                ("deferred", "re-register", texts.REASONS[recovery.PAUSED]),
+                (telling.DEFERRED, policy.REGISTER, 721, 3, policy.PAUSED, later),
+                ("deferred", "re-register", texts.REASONS[policy.PAUSED]),
                 (" s:", "107"),
             ),
             (
-                (supervisor.DEFERRED, 0, 0, recovery.DETACHED, recovery.DETACHED, later),
-                ("waiting", texts.REASONS[recovery.DETACHED]),
+                (telling.DEFERRED, 0, 0, policy.DETACHED, policy.DETACHED, later),
+                ("waiting", texts.REASONS[policy.DETACHED]),
                 ("nothing", " s:"),
             ),
             (
-                (supervisor.REFUSED, recovery.REGISTER, 721, recovery.GAVE_UP, 0, 0),
+                (telling.REFUSED, policy.REGISTER, 721, policy.GAVE_UP, 0, 0),
                 ("refused", "re-register", "721"),
                 (),
             ),
-            ((supervisor.REGISTERED, 0, 721, 0, 0, 0), ("registered", "721"), ("well", "nothing")),
-            ((supervisor.LOST, 0, 721, 0, 0, 0), ("lost", "721"), ("well", "nothing")),
-            ((supervisor.RENEW, 0, 721, 0, 0, 0), ("observations", "721"), ("well",)),
+            ((telling.REGISTERED, 0, 721, 0, 0, 0), ("registered", "721"), ("well", "nothing")),
+            ((telling.LOST, 0, 721, 0, 0, 0), ("lost", "721"), ("well", "nothing")),
+            ((telling.RENEW, 0, 721, 0, 0, 0), ("observations", "721"), ("well",)),
             (
-                (supervisor.DEGRADED, 0, 123, recovery.GAVE_UP, 0, 0),
+                (telling.DEGRADED, 0, 123, policy.GAVE_UP, 0, 0),
                 ("degraded", "123", gave_up),
                 (),
             ),
             (
-                (supervisor.PARKED, 0, 0, recovery.SIM_LOCK, 0, 0),
-                ("parked", texts.REASONS[recovery.SIM_LOCK]),
+                (telling.PARKED, 0, 0, policy.SIM_LOCK, 0, 0),
+                ("parked", texts.REASONS[policy.SIM_LOCK]),
                 ("nothing",),
             ),
-            ((supervisor.STORE, 0, 0, 0, 0, 0), ("store",), ("well",)),
-            ((supervisor.FOTA, 0, 0, recovery.FOTA, 0, 0), ("firmware update",), ("nothing",)),
+            ((telling.STORE, 0, 0, 0, 0, 0), ("store",), ("well",)),
+            ((telling.FOTA, 0, 0, policy.FOTA, 0, 0), ("firmware update",), ("nothing",)),
         ):
             text = texts.describe(event)
             self.assertFalse("\n" in text)
@@ -1649,26 +1649,26 @@ class EventsTest(Case):
             module.register()
             await node.live(30)
             events = [event for _, event in node.events]
-            found = [e[:4] for e in events if e[0] != supervisor.DEFERRED]
-            gave_up = recovery.GAVE_UP
+            found = [e[:4] for e in events if e[0] != telling.DEFERRED]
+            gave_up = policy.GAVE_UP
             self.assertEqual(
                 found,
                 [
-                    (supervisor.REGISTERED, 0, 721, 0),
-                    (supervisor.RENEW, 0, 721, 0),
-                    (supervisor.LOST, 0, 721, 0),
-                    (supervisor.DOING, recovery.REGISTER, 721, gave_up),
-                    (supervisor.REGISTERED, 0, 721, 0),
-                    (supervisor.RENEW, 0, 721, 0),
+                    (telling.REGISTERED, 0, 721, 0),
+                    (telling.RENEW, 0, 721, 0),
+                    (telling.LOST, 0, 721, 0),
+                    (telling.DOING, policy.REGISTER, 721, gave_up),
+                    (telling.REGISTERED, 0, 721, 0),
+                    (telling.RENEW, 0, 721, 0),
                 ],
                 node.name,
             )
             # The wait was told before, with its time, and it came true.
-            done_s = node.told(supervisor.DOING)[0][0]
+            done_s = node.told(telling.DOING)[0][0]
             waits = [
                 (s, e)
-                for s, e in node.told(supervisor.DEFERRED)
-                if e[1:5] == (recovery.REGISTER, 721, gave_up, recovery.WAIT)
+                for s, e in node.told(telling.DEFERRED)
+                if e[1:5] == (policy.REGISTER, 721, gave_up, policy.WAIT)
             ]
             self.assertEqual(len(waits), 1, node.name)
             self.about(waits[0][0] + waits[0][1][5] - done_s, -3, 3, node.name)
@@ -1683,8 +1683,8 @@ class EventsTest(Case):
             await node.live(2 * HOUR_S)
             last = None
             for s, event in node.events:
-                until_s = min(s + event[5], recovery.LATER // 2)
-                if last and event[:5] == last[0][:5] and event[0] == supervisor.DEFERRED:
+                until_s = min(s + event[5], policy.LATER // 2)
+                if last and event[:5] == last[0][:5] and event[0] == telling.DEFERRED:
                     self.assertTrue(abs(until_s - last[1]) >= 5, "%s: %s" % (node.name, event))
                 last = (event, until_s)
 
@@ -1725,7 +1725,7 @@ class EventsTest(Case):
             self.assertEqual(found, told[-4:])
             module.register()
             async for event in events:  # waits
-                if event[0] == supervisor.REGISTERED:
+                if event[0] == telling.REGISTERED:
                     break
             self.assertEqual(events.dropped, len(told) - 4)
             found = []
@@ -1751,7 +1751,7 @@ class StatusTest(Case):
             self.assertEqual(
                 (status["action"], status["reason"], status["held_by"]), (0, 0, 0), node.name
             )
-            self.assertTrue(texts.REASONS[recovery.WELL] in status["text"], status["text"])
+            self.assertTrue(texts.REASONS[policy.WELL] in status["text"], status["text"])
             self.assertEqual(status["left"], {STEPS[s]: r[4] for s, r in DEFAULT["steps"].items()})
             registered, code, proof_s = status["servers"][721]
             self.assertEqual((registered, code, len(status["servers"])), (True, 3, 1))
@@ -1766,7 +1766,7 @@ class StatusTest(Case):
             status = node.watcher.status()
             self.assertEqual(
                 (status["action"], status["server"], status["reason"], status["held_by"]),
-                (recovery.REGISTER, 721, recovery.GAVE_UP, recovery.WAIT),
+                (policy.REGISTER, 721, policy.GAVE_UP, policy.WAIT),
                 node.name,
             )
             self.about(status["next_s"], 35, 50, node.name)
@@ -1777,7 +1777,7 @@ class StatusTest(Case):
             status = node.watcher.status()
             self.assertEqual(status["left"]["re-register"], 9, node.name)
             self.assertEqual(status["left"]["soft reset"], 3)
-            self.assertEqual(status["reason"], recovery.RESULT, node.name)
+            self.assertEqual(status["reason"], policy.RESULT, node.name)
 
         both(script)
 
@@ -1787,8 +1787,8 @@ class StatusTest(Case):
             await node.live(200)
             status = node.watcher.status()
             self.assertEqual(status["next_s"], None, node.name)
-            self.assertEqual(status["reason"], recovery.NO_PINS)
-            self.assertTrue(texts.REASONS[recovery.NO_PINS] in status["text"])
+            self.assertEqual(status["reason"], policy.NO_PINS)
+            self.assertTrue(texts.REASONS[policy.NO_PINS] in status["text"])
 
         both(script)
 
@@ -1808,9 +1808,9 @@ class StatusTest(Case):
             self.assertEqual(module.did(), [], node.name)
             status = node.watcher.status()
             self.assertEqual(
-                (status["held_by"], status["next_s"]), (recovery.PAUSED, None), node.name
+                (status["held_by"], status["next_s"]), (policy.PAUSED, None), node.name
             )
-            self.assertTrue(texts.REASONS[recovery.PAUSED] in status["text"], status["text"])
+            self.assertTrue(texts.REASONS[policy.PAUSED] in status["text"], status["text"])
 
         both(script)
 
@@ -1820,9 +1820,9 @@ class StatusTest(Case):
             await node.live(120)
             self.assertEqual(module.did(), [], node.name)
             status = node.watcher.status()
-            self.assertEqual(status["held_by"], recovery.VETO, node.name)
+            self.assertEqual(status["held_by"], policy.VETO, node.name)
             self.about(status["next_s"], 500, 600, node.name)
-            self.assertTrue(texts.REASONS[recovery.VETO] in status["text"], status["text"])
+            self.assertTrue(texts.REASONS[policy.VETO] in status["text"], status["text"])
 
         both(script, veto=lambda action, server, reason: 600)
 
@@ -1830,13 +1830,13 @@ class StatusTest(Case):
         async def script(node, module):
             found = []
             node.watcher.subscribe(
-                lambda e: found.append(node.watcher.status()) if e[0] == supervisor.DOING else 0
+                lambda e: found.append(node.watcher.status()) if e[0] == telling.DOING else 0
             )
             await fail(node, module)
             await node.live(100)
             self.assertEqual(len(found), 1)
-            self.assertEqual((found[0]["action"], found[0]["server"]), (recovery.REGISTER, 721))
-            self.assertFalse(texts.REASONS[recovery.WELL] in found[0]["text"], found[0]["text"])
+            self.assertEqual((found[0]["action"], found[0]["server"]), (policy.REGISTER, 721))
+            self.assertFalse(texts.REASONS[policy.WELL] in found[0]["text"], found[0]["text"])
 
         both(script)
 
@@ -1860,8 +1860,8 @@ class VetoTest(Case):
                 acts = module.acts()
                 self.assertEqual([line for _, line in acts], [REGISTER], node.name)
                 self.about(acts[0][0] - since_s, 50 + 2 * put_off_s, 75 + 2 * put_off_s, node.name)
-                self.assertEqual(asked, [(recovery.REGISTER, 721, recovery.GAVE_UP)] * 3)
-                told = [e for _, e in node.told(supervisor.DEFERRED) if e[4] == recovery.VETO]
+                self.assertEqual(asked, [(policy.REGISTER, 721, policy.GAVE_UP)] * 3)
+                told = [e for _, e in node.told(telling.DEFERRED) if e[4] == policy.VETO]
                 self.assertTrue(1 <= len(told) <= 4, "%s: %s" % (node.name, told))
                 self.about(told[0][5], put_off_s - 2, put_off_s, node.name)
                 self.assertEqual(node.watcher.status()["left"]["re-register"], 9)
@@ -1875,7 +1875,7 @@ class VetoTest(Case):
             self.assertEqual(module.did(), [], node.name)
             left = node.watcher.status()["left"]
             self.assertEqual(left, {STEPS[s]: r[4] for s, r in DEFAULT["steps"].items()})
-            self.assertEqual(node.told(supervisor.DOING), [])
+            self.assertEqual(node.told(telling.DOING), [])
 
         both(script, veto=lambda action, server, reason: 600)
 
@@ -1893,7 +1893,7 @@ class VetoTest(Case):
             node.watcher.force(STEP_PAUSE)
             await node.live(60)
             self.assertEqual(module.did(), [b"AT+ULWM2M=3", b"AT+ULWM2M=0"], node.name)
-            self.assertEqual(asked, [recovery.PAUSE])
+            self.assertEqual(asked, [policy.PAUSE])
 
         both(script, veto=veto)
 
@@ -1930,7 +1930,7 @@ class PauseTest(Case):
             module.sent()
             await node.live(3 * HOUR_S)
             self.assertEqual(module.did(), [], node.name)
-            told = [e for _, e in node.told(supervisor.DEFERRED) if e[4] == recovery.PAUSED]
+            told = [e for _, e in node.told(telling.DEFERRED) if e[4] == policy.PAUSED]
             self.assertEqual(len(told), 1, node.name)
             node.watcher.resume()
             self.assertFalse(node.watcher.paused)
@@ -2006,7 +2006,7 @@ class ForceTest(Case):
                     note = "%s %s" % (node.name, args)
                     self.assertEqual([line for _, line in acts], expected, note)
                     self.about(acts[0][0] - since_s, 0, 3, note)
-                    self.assertEqual(node.told(supervisor.DOING)[0][1][3], recovery.FORCED)
+                    self.assertEqual(node.told(telling.DOING)[0][1][3], policy.FORCED)
                     await node.live(1200)
                     self.assertEqual(module.did(), [], note)
 
@@ -2045,7 +2045,7 @@ class ForceTest(Case):
                 node.watcher.force(STEP_RESET)
                 await node.live(120)
             self.assertEqual(module.did(), [b"AT+CFUN=16"] * 3, node.name)
-            self.assertEqual(node.watcher.status()["held_by"], recovery.CAP, node.name)
+            self.assertEqual(node.watcher.status()["held_by"], policy.CAP, node.name)
             self.assertEqual(node.watcher.status()["left"]["soft reset"], 0)
 
         both(script)
@@ -2126,10 +2126,10 @@ class RefusedTest(Case):
                 # There is no result to wait for, so the waits follow each other.
                 for i, wait_s in enumerate((120, 240, 480, 480)):
                     self.about(at_s[i + 1] - at_s[i], wait_s, wait_s + 20, note)
-                told = node.told(supervisor.REFUSED)
+                told = node.told(telling.REFUSED)
                 self.assertEqual(
                     [e[:4] for _, e in told][:1],
-                    [(supervisor.REFUSED, recovery.REGISTER, 721, recovery.GAVE_UP)],
+                    [(telling.REFUSED, policy.REGISTER, 721, policy.GAVE_UP)],
                     note,
                 )
                 self.assertEqual(len(told), len(acts), note)
@@ -2146,7 +2146,7 @@ class RefusedTest(Case):
             self.about(at_s[0] - since_s, 50, 75, node.name)
             for i, wait_s in enumerate((120, 240, 480, 480)):
                 self.about(at_s[i + 1] - at_s[i], 300 + wait_s, 300 + wait_s + 20, node.name)
-            self.assertEqual(node.told(supervisor.REFUSED), [])
+            self.assertEqual(node.told(telling.REFUSED), [])
 
         both(script)
 
@@ -2164,7 +2164,7 @@ class RefusedTest(Case):
                 node.watcher.force(step)
                 await node.live(900)
                 note = "%s %s" % (node.name, command)
-                self.assertEqual(len(node.told(supervisor.REFUSED)), 1, note)
+                self.assertEqual(len(node.told(telling.REFUSED)), 1, note)
                 self.assertEqual(module.did().count(command), 1, note)
                 self.assertTrue(node.watcher.registered(721), note)
 
@@ -2178,7 +2178,7 @@ class RefusedTest(Case):
             commands = module.sent()
             at = commands.index(REGISTER)
             self.assertTrue(b"AT" in commands[at + 1 :], node.name)  # is it alive?
-            self.assertEqual((module.pins, node.told(supervisor.REFUSED)), ([], []), node.name)
+            self.assertEqual((module.pins, node.told(telling.REFUSED)), ([], []), node.name)
             await node.live(700)
             # It may have been taken: its window counts, and the next wait.
             self.assertEqual(module.did(), [REGISTER], node.name)
@@ -2191,8 +2191,8 @@ class RefusedTest(Case):
             await fail(node, module)
             await node.live(300)
             self.assertEqual(len(module.pins), 1, node.name)
-            event = node.told(supervisor.DOING)[-1][1]
-            self.assertEqual(event[1:4], (recovery.PIN_RESET, 0, recovery.DEAD_PORT))
+            event = node.told(telling.DOING)[-1][1]
+            self.assertEqual(event[1:4], (policy.PIN_RESET, 0, policy.DEAD_PORT))
 
         both(script, reset="plain")
 
@@ -2222,11 +2222,11 @@ class VerdictTest(Case):
                 await node.live(7)
                 self.assertTrue(b"AT+ULWM2MREG?" in module.sent(), note)
                 self.assertTrue(node.watcher.registered(721), note)  # the poll said so
-                self.assertEqual(node.told(supervisor.LOST), [], note)
+                self.assertEqual(node.told(telling.LOST), [], note)
                 module.status(721, code)
                 await node.live(10)
                 self.assertFalse(node.watcher.registered(721), note)
-                self.assertEqual(len(node.told(supervisor.LOST)), 1, note)
+                self.assertEqual(len(node.told(telling.LOST)), 1, note)
 
             both(script)
 
@@ -2274,8 +2274,8 @@ class VerdictTest(Case):
             acts = module.did()
             self.assertEqual(set(acts), {b"AT+ULWM2MREG=123"}, node.name)
             self.assertTrue(5 <= len(acts) <= 6, node.name)
-            told = node.told(supervisor.DEGRADED)
-            self.assertEqual([e[1:4] for _, e in told], [(0, 123, recovery.GAVE_UP)], node.name)
+            told = node.told(telling.DEGRADED)
+            self.assertEqual([e[1:4] for _, e in told], [(0, 123, policy.GAVE_UP)], node.name)
             self.assertTrue(node.watcher.registered(721))
             self.assertFalse(node.watcher.registered(123))
 
@@ -2301,21 +2301,21 @@ class VerdictTest(Case):
     def test_observations_must_be_renewed_after_every_registration(self):
         async def script(node, module):
             await node.live(QUIET_S)
-            self.assertEqual(len(node.told(supervisor.RENEW)), 1, node.name)
+            self.assertEqual(len(node.told(telling.RENEW)), 1, node.name)
             module.status(721, 5)
             module.register()
             await node.live(5)
-            self.assertEqual(len(node.told(supervisor.RENEW)), 1, node.name)  # an update
+            self.assertEqual(len(node.told(telling.RENEW)), 1, node.name)  # an update
             for count in (2, 3):
                 for code in (4, 1, 2, 3):
                     module.status(721, code)
                     await node.live(7)
-                self.assertEqual(len(node.told(supervisor.RENEW)), count, node.name)
+                self.assertEqual(len(node.told(telling.RENEW)), count, node.name)
             # All of it between two looks.
             for code in (4, 1, 2, 3):
                 module.urc(b"1,721,%d" % code)
             await node.live(5)
-            self.assertEqual(len(node.told(supervisor.RENEW)), 4, node.name)
+            self.assertEqual(len(node.told(telling.RENEW)), 4, node.name)
 
         both(script)
 
@@ -2386,7 +2386,7 @@ class WantedTest(Case):
             module.reboot()
             await node.live(DAY_S)
             self.assertEqual(module.did(), [], node.name)
-            self.assertEqual(node.parked(), [recovery.NO_SERVERS], node.name)
+            self.assertEqual(node.parked(), [policy.NO_SERVERS], node.name)
 
         both(script)
 
@@ -2396,7 +2396,7 @@ class WantedTest(Case):
             module.codes = {}
             await node.live(DAY_S)
             self.assertEqual(module.did(), [], node.name)
-            self.assertEqual(node.parked(), [recovery.NO_SERVERS], node.name)
+            self.assertEqual(node.parked(), [policy.NO_SERVERS], node.name)
 
         both(script)
 
@@ -2404,7 +2404,7 @@ class WantedTest(Case):
         async def script(node, module):
             await node.live(DAY_S)
             self.assertEqual(module.did(), [], node.name)
-            self.assertEqual(node.parked(), [recovery.SERVER_MISSING], node.name)
+            self.assertEqual(node.parked(), [policy.SERVER_MISSING], node.name)
             self.assertEqual(self.wanted(node), [123])
 
         both(script, servers=(123,))
@@ -2426,9 +2426,9 @@ class WantedTest(Case):
             module.on[command] = module.register
             await node.live(900)
             self.assertEqual(module.did(), [command], node.name)
-            event = node.told(supervisor.DOING)[0][1]
+            event = node.told(telling.DOING)[0][1]
             self.assertEqual(
-                event[1:4], (recovery.ENABLE_SERVER, 721, recovery.SERVER_DISABLED), node.name
+                event[1:4], (policy.ENABLE_SERVER, 721, policy.SERVER_DISABLED), node.name
             )
             self.assertTrue(node.watcher.registered(721), node.name)
 
@@ -2444,7 +2444,7 @@ class WantedTest(Case):
                 module.refused[command] = answer
                 await node.live(DAY_S)
                 self.assertEqual(module.did(), [command], "%s %s" % (node.name, answer))
-                self.assertTrue(recovery.SERVER_DISABLED in node.parked(), node.name)
+                self.assertTrue(policy.SERVER_DISABLED in node.parked(), node.name)
                 await node.restart()
                 await node.live(3 * HOUR_S)
                 self.assertEqual(module.did(), [], "%s %s" % (node.name, answer))
@@ -2734,7 +2734,7 @@ class StoreTest(Case):
             since_s = module.s()
             await node.live(300)
             self.assertEqual(module.did(), [], node.name)
-            self.assertEqual(len(node.told(supervisor.STORE)), 1, node.name)
+            self.assertEqual(len(node.told(telling.STORE)), 1, node.name)
             self.assertTrue(node.watcher.last_error is kept.error, node.name)
             left = node.watcher.status()["left"]
             self.assertEqual(set(left.values()), {0}, node.name)
@@ -2745,7 +2745,7 @@ class StoreTest(Case):
             self.assertEqual(acts[0][1], REGISTER, node.name)
             self.about(acts[0][0] - since_s, HOUR_S, HOUR_S + 900, node.name)
             await node.live(HOUR_S)
-            self.assertEqual(len(node.told(supervisor.STORE)), 1, node.name)
+            self.assertEqual(len(node.told(telling.STORE)), 1, node.name)
 
         both(script)
 
@@ -2755,7 +2755,7 @@ class StoreTest(Case):
             broken.error = OSError(5)
             await node.restart(store=broken)
             await node.live(QUIET_S)
-            self.assertEqual(len(node.told(supervisor.STORE)), 1, node.name)
+            self.assertEqual(len(node.told(telling.STORE)), 1, node.name)
             self.assertTrue(node.watcher.registered(721), node.name)
             module.status(721, 4)
             await node.live(2 * HOUR_S)
@@ -2788,10 +2788,10 @@ class StoreTest(Case):
                 await fail(node, module)
                 await node.live(1200)
                 self.assertEqual(module.did(), [], node.name)
-                self.assertEqual(len(node.told(supervisor.STORE)), 1, node.name)
+                self.assertEqual(len(node.told(telling.STORE)), 1, node.name)
                 await node.live(HOUR_S)
                 self.assertEqual(module.did()[:1], [REGISTER], node.name)  # an hour later
-                self.assertEqual(len(node.told(supervisor.STORE)), 1, node.name)
+                self.assertEqual(len(node.told(telling.STORE)), 1, node.name)
 
             both(script)
 

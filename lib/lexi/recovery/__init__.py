@@ -5,7 +5,8 @@ from atport.lazy import lazy
 
 __getattr__ = lazy(
     globals(),
-    " blocking budget diagnosis fota ladder policy policy_check server_state store supervisor texts ",
+    " acting blocking booking budget case contact diagnosis fota ladder moves options policy"
+    " policy_check server_state store supervisor telling texts ",
     {
         "Supervisor": "lexi.recovery.supervisor",
         "supervise": "lexi.recovery.blocking",

@@ -8,10 +8,22 @@ from micropython import const
 
 from atport.errors import check
 
-from .policy import CAP, PARKED_AS
+from .policy import (
+    CAP,
+    CAP_S,
+    CAP_STEPS,
+    NEVER,
+    PARKED_AS,
+    RADIO_CAP,
+    SPACING,
+    SPACING_S,
+    STEP_PINS,
+    STEP_RADIO,
+    STEP_RESET,
+)
 
-_NEVER = const(-0x20000000)
 _KINDS = const(8)  # steps of policy.py, and place 0 for all of them together
+_HOUR_S = const(3600)
 _DAY_S = const(86400)
 _NO_AGE = const(0xFFFFFFFF)
 _MAX_AGE_S = const(0x1FFFFFFF)
@@ -39,18 +51,19 @@ class Budgets:
 
     def __init__(self, policy, servers=8):
         check("servers", servers, 1, 64)
+        self._steps = policy["steps"]
         caps = [policy["radio_per_hour"]]
         for step in range(1, _KINDS):
-            caps.append(policy["steps"][step][CAP])
-        self._rings = [array("i", [_NEVER] * cap) for cap in caps]
+            caps.append(policy["steps"][step][CAP_STEPS])
+        self._rings = [array("i", [NEVER] * cap) for cap in caps]
         self.tries = bytearray(_KINDS)
         self.mark = 0
         self.mark_s = 0
         self.enabled = 0
         self.troubled = 0
         self.pin_tried = 0
-        self.fota_s = _NEVER
-        self.last = (0, 0, 0, _NEVER)
+        self.fota_s = NEVER
+        self.last = (0, 0, 0, NEVER)
         self._ids = array("H", bytes(2 * servers))
         self._server_tries = bytearray(servers)
         self._repaired = bytearray(servers)
@@ -74,6 +87,37 @@ class Budgets:
             ring[i] = ring[i + 1]
         ring[len(ring) - 1] = now_s
         self.dirty = True
+
+    def when(self, step, spaced=True, apart=True):
+        """(time, SPACING, CAP or RADIO_CAP): when one more of this step is free, held by what.
+
+        spaced: without it only the caps count. apart: also from the other steps that break the
+        connection, if it is one of these.
+        """
+        base = PARKED_AS.get(step, 0)  # it counts as one of those too
+        free_s = self._spaced_s(step, base, apart) if spaced else NEVER
+        held_by = SPACING
+        cap_s = self.free_s(step, self._steps[step][CAP_S])
+        if base:
+            cap_s = max(cap_s, self.free_s(base, self._steps[base][CAP_S]))
+        if cap_s > free_s:
+            free_s = cap_s
+            held_by = CAP
+        radio_s = self.free_s(0, _HOUR_S)
+        if radio_s > free_s:
+            return radio_s, RADIO_CAP
+        return free_s, held_by
+
+    def _spaced_s(self, step, base, apart):
+        spacing_s = self._steps[step][SPACING_S]
+        free_s = self.last_s(step) + spacing_s
+        if base:
+            spacing_s = self._steps[base][SPACING_S]
+            free_s = max(free_s, self.last_s(base) + spacing_s)
+        if base == STEP_RESET or (apart and STEP_RADIO <= step <= STEP_PINS):
+            for other in range(STEP_RADIO, STEP_PINS + 1):
+                free_s = max(free_s, self.last_s(other) + spacing_s)
+        return free_s
 
     def free_s(self, step, window_s):
         """When one more of them stays within the cap of any such window. Step 0: all kinds."""
@@ -169,7 +213,7 @@ class Budgets:
         latest = 0
         if self.troubled and (any(self.tries) or any(self._server_tries)):
             for step in range(1, _KINDS):
-                if self.last_s(step) > (self.last_s(latest) if latest else _NEVER):
+                if self.last_s(step) > (self.last_s(latest) if latest else NEVER):
                     latest = step
         return latest, self.last_s(latest)
 
@@ -220,7 +264,7 @@ class Budgets:
             )
         ]
         for ring in self._rings:
-            ages = [_age(at_s, now_s) for at_s in ring if at_s != _NEVER]
+            ages = [_age(at_s, now_s) for at_s in ring if at_s != NEVER]
             parts.append(struct.pack("<B%dI" % len(ages), len(ages), *ages))
         for i, known in enumerate(self._ids):
             if known:
@@ -265,11 +309,11 @@ class Budgets:
 
 
 def _age(at_s, now_s):
-    return _NO_AGE if at_s == _NEVER else min(max(now_s - at_s, 0), _MAX_AGE_S)
+    return _NO_AGE if at_s == NEVER else min(max(now_s - at_s, 0), _MAX_AGE_S)
 
 
 def _time(age_s, since_s):
-    return _NEVER if age_s == _NO_AGE else max(since_s - age_s, _NEVER + 1)
+    return NEVER if age_s == _NO_AGE else max(since_s - age_s, NEVER + 1)
 
 
 def _elapsed_s(saved_s, wall_s):

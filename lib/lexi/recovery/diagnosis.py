@@ -1,5 +1,5 @@
-# Questions to the module, from the bottom up, whose answers make the ladder's View. They touch
-# nothing, but for a PIN that is entered once.
+# Questions to the module, from the bottom up, whose answers make a Case's View. They touch nothing,
+# but for a PIN that is entered once.
 
 from micropython import const
 
@@ -7,7 +7,7 @@ from atport.errors import AtTimeout, CmeError, PortError
 from atport.line import INT
 from atport.text import readable
 
-from . import ladder as rules
+from .policy import NEVER, SIM_FAILED, SIM_LOCKED, SIM_READY, SIM_UNKNOWN
 
 _CONFIG_FIELDS = const(12)  # manual: +ULWM2MCONFIG; first the server, last <server_disabled>
 _ATTACHED = (1, 5)  # 3GPP TS 27.007, +CEREG <stat>
@@ -17,16 +17,38 @@ _SIM_FAULTS = (10, 13, 15)
 
 
 class Diagnosis:
-    """The part of a Supervisor that asks."""
+    """Asks the module behind one Lexi.
 
-    async def _diagnose(self):
-        if not await self._alive():
-            return
-        view = self.view
+    save(): coroutine function that writes the budgets, and returns whether that worked. failed(e)
+    counts what went wrong. stir(): called when the network changes. wanted: short server IDs, or
+    None for those that are enabled. pin, fota_setup: see Supervisor.
+    """
+
+    def __init__(self, lexi, case, save, failed, stir, wanted, pin, fota_setup):
+        self._channel = lexi.channel
+        self._lwm2m = lexi.lwm2m
+        self._monitor = lexi.monitor
+        self._registry = lexi.registry
+        self._case = case
+        self._view = case.view
+        self._save = save
+        self._failed = failed
+        self._stir = stir
+        self._wanted = wanted
+        self._pin = pin
+        self._fota_setup = fota_setup
+        self._fota_asked = False  # for the URCs of an update, since the module's last restart
+        self._stat = -1  # of +CEREG, as it was seen last
+        self.imei = b""
+        self._channel.on("+CEREG:", self._cereg, reads=True)
+
+    async def run(self):
+        """Ask everything; what is refused stays as it was known, silence ends it (AtTimeout)."""
+        view = self._view
         restarts = self._registry.restarts
         try:
             if self._fota_setup and not self._fota_asked:
-                await self._ask(self.channel.command(self._fota_setup))
+                await self._ask(self._channel.command(self._fota_setup))
                 self._fota_asked = True
             await self._look_at_sim()
             await self._ask(self._look_at_radio())
@@ -35,11 +57,23 @@ class Diagnosis:
             await self._ask(self._look_at_client())
             await self._ask(self._look_at_servers())
             await self._ask(self._monitor.poll())
-            if not self._imei:
+            if not self.imei:
                 await self._ask(self._look_at_imei())
         finally:
             if restarts == self._registry.restarts:
-                view.diagnosed_s = self.now_s()
+                view.diagnosed_s = self._channel.clock.now_s()
+
+    def restarted(self):
+        """The module restarted: it may have forgotten what was set up."""
+        self._fota_asked = False
+
+    def compare(self):
+        """Let the case follow the registry, also if it missed an event."""
+        now_s = self._channel.clock.now_s()
+        for state in self._case.servers:
+            code = self._registry.code(state.id)
+            if code != state.code:
+                self._case.see(now_s, state.id, code)
 
     async def _ask(self, coro):
         # A refusal leaves things as they were known; silence ends the diagnosis.
@@ -52,24 +86,24 @@ class Diagnosis:
         return None
 
     async def _look_at_sim(self):
-        view = self.view
-        view.sim = rules.SIM_UNKNOWN
+        view = self._view
+        view.sim = SIM_UNKNOWN
         try:
-            answer = b"".join(await self.channel.command("AT+CPIN?", "+CPIN:"))
+            answer = b"".join(await self._channel.command("AT+CPIN?", "+CPIN:"))
             if answer == b"SIM PIN":
                 if await self._enter_pin():
                     answer = b"READY"
             if answer == b"READY":
-                view.sim = rules.SIM_READY
-                if self.budgets.pin_tried:
-                    self.budgets.set_pin_tried(0)
+                view.sim = SIM_READY
+                if self._case.budgets.pin_tried:
+                    self._case.budgets.set_pin_tried(0)
             elif answer:
-                view.sim = rules.SIM_LOCKED
+                view.sim = SIM_LOCKED
         except CmeError as e:
             if e.code in _SIM_LOCKS:
-                view.sim = rules.SIM_LOCKED
+                view.sim = SIM_LOCKED
             elif e.code in _SIM_FAULTS:
-                view.sim = rules.SIM_FAILED
+                view.sim = SIM_FAILED
         except AtTimeout:
             raise
         except PortError as e:
@@ -77,14 +111,14 @@ class Diagnosis:
 
     async def _enter_pin(self):
         # Once, and only if a reset cannot make us forget that.
-        if self._pin is None or self.budgets.pin_tried:
+        if self._pin is None or self._case.budgets.pin_tried:
             return False
-        self.budgets.set_pin_tried(1)
-        if not await self._save() or self.keeper.failed:
-            self.budgets.set_pin_tried(0)
+        self._case.budgets.set_pin_tried(1)
+        if not await self._save(True):
+            self._case.budgets.set_pin_tried(0)
             return False
         try:
-            await self.channel.command("AT+CPIN=", args=(self._pin,))
+            await self._channel.command("AT+CPIN=", args=(self._pin,))
         except AtTimeout:
             raise
         except PortError as e:
@@ -93,28 +127,28 @@ class Diagnosis:
         return True
 
     async def _look_at_radio(self):
-        await self.channel.command("AT+CFUN?", "+CFUN:", on_info=self._cfun_answer)
+        await self._channel.command("AT+CFUN?", "+CFUN:", on_info=self._cfun_answer)
 
     async def _look_at_network(self):
-        await self._ask(self.channel.command("AT+CEREG=1"))
-        await self.channel.command(
+        await self._ask(self._channel.command("AT+CEREG=1"))
+        await self._channel.command(
             "AT+CEREG?", "+CEREG:", accept=_is_answer, on_info=self._cereg_answer
         )
 
     async def _look_at_bearer(self):
         # Registered, but without an active context: as good as not attached.
-        lines = await self.channel.command("AT+CGACT?", "+CGACT:")
-        if self.view.attached and lines:
-            self.view.attached = any(line.rstrip().endswith(b"1") for line in lines)
+        lines = await self._channel.command("AT+CGACT?", "+CGACT:")
+        if self._view.attached and lines:
+            self._view.attached = any(line.rstrip().endswith(b"1") for line in lines)
             self._stat = -1  # the next URC decides
 
     async def _look_at_client(self):
-        self.view.mode = await self._lexi.lwm2m.mode()
+        self._view.mode = await self._lwm2m.mode()
 
     async def _look_at_servers(self):
-        view = self.view
-        ids = await self._ask(self._lexi.lwm2m.servers())
-        rows = await self._ask(self._rows())
+        view = self._view
+        ids = await self._ask(self._lwm2m.servers())
+        rows = await self._ask(self.rows())
         if ids is None and rows is None:
             return  # it did not tell
         ids = ids or []
@@ -123,19 +157,18 @@ class Diagnosis:
         wanted = self._wanted and list(self._wanted)
         if wanted is None:
             # Those enabled now, and those once wanted that still have a row.
-            wanted = [s for s in known if s not in off or self.ladder.track(s) is not None]
-        if wanted != [track.id for track in self.ladder.tracks]:
-            self.ladder.watch(wanted)
-            self._compare(self.now_s())
+            wanted = [s for s in known if s not in off or self._case.server(s) is not None]
+        if wanted != [state.id for state in self._case.servers]:
+            self._case.watch(wanted)
+            self.compare()
         view.missing = tuple(s for s in wanted if s not in known and s not in ids)
         if self._registry.dropped:  # more servers than it has room for
             listed = self._registry.servers()
             view.missing = tuple(s for s in wanted if s not in listed)
         view.disabled = tuple(s for s in wanted if s in off)
 
-    async def _rows(self):
-        # The rows of AT+ULWM2MCONFIG?, each a list of numbers as texts: of all that config.py can do
-        # nothing else is needed here.
+    async def rows(self):
+        """The rows of AT+ULWM2MCONFIG?, each a list of numbers as texts."""
         rows = []
 
         def on_info(line):
@@ -143,18 +176,18 @@ class Diagnosis:
             if len(row) == _CONFIG_FIELDS and all(field.isdigit() for field in row):
                 rows.append(row)
             else:
-                self.channel.count_malformed()
+                self._channel.count_malformed()
 
-        await self._lexi.lwm2m.read("+ULWM2MCONFIG", on_info)
+        await self._lwm2m.read("+ULWM2MCONFIG", on_info)
         return rows
 
     async def _look_at_imei(self):
-        lines = await self.channel.command("AT+CGSN", "")
-        self._imei = b"".join(lines)
+        lines = await self._channel.command("AT+CGSN", "")
+        self.imei = b"".join(lines)
 
     def _cfun_answer(self, line):
         if line.int(0) is not None:
-            self.view.radio_on = line.int(0) == 1
+            self._view.radio_on = line.int(0) == 1
 
     def _cereg(self, line):
         at = line.at + 1
@@ -163,11 +196,11 @@ class Diagnosis:
             if line.fields() == 0 or _is_answer(line):
                 return
             stat = line.int(0)
-        view = self.view
+        view = self._view
         if stat != self._stat or view.attached is None:
             self._network(stat)
-        if view.sim == rules.SIM_FAILED and view.attached:
-            view.sim = rules.SIM_UNKNOWN
+        if view.sim == SIM_FAILED and view.attached:
+            view.sim = SIM_UNKNOWN
 
     def _cereg_answer(self, line):
         self._network(line.int(1))
@@ -175,8 +208,8 @@ class Diagnosis:
     def _network(self, stat):
         if stat is not None:
             self._stat = stat
-            self.view.attached = stat in _ATTACHED
-            self.view.denied = stat == _DENIED
+            self._view.attached = stat in _ATTACHED
+            self._view.denied = stat == _DENIED
             self._stir()
 
 

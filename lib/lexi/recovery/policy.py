@@ -1,4 +1,5 @@
-# What the ladder does when, as data: the state table, the steps, the clocks. No code decides here.
+# What the ladder does when, as data: the numbers of actions and reasons, the state table, the
+# steps, the clocks. No code decides here.
 #
 # A policy is a dict. To change one, copy it and replace what differs:
 #     MINE = dict(DEFAULT, name="MINE", radio_per_hour=6)
@@ -12,7 +13,88 @@
 
 from micropython import const
 
+from atport.lazy import borrow
+
 from .. import codes
+
+NEVER = const(-0x20000000)  # a time before all others, and one behind them
+LATER = const(0x3FFFFFFF)
+
+# Actions: what is done. texts.py has their names.
+NONE = const(0)
+POLL = const(1)  # AT+ULWM2MREG?
+DIAGNOSE = const(2)  # read SIM, radio, network, activation, configuration, registration
+REGISTER = const(3)  # AT+ULWM2MREG=<server>
+PAUSE = const(4)  # AT+ULWM2M=3
+RESUME = const(5)  # AT+ULWM2M=0
+RADIO_OFF = const(6)  # AT+CFUN=0
+RADIO_ON = const(7)  # AT+CFUN=1
+SOFT_RESET = const(8)  # AT+CFUN=16
+PIN_RESET = const(9)
+POWER_CYCLE = const(10)
+ENABLE_SERVER = const(11)  # AT+ULWM2MCONFIG=: the server's row, with 0 in its last field
+PARK = const(12)  # tell that nothing but the slow rhythm is left, or nothing at all
+
+# Reasons: why something is done, and what it is held by until then. texts.py has them in words.
+WELL = const(0)
+BOOT = const(1)
+MODULE_TRIES = const(2)
+GAVE_UP = const(3)
+STUCK = const(4)
+OWN_RETRY = const(5)
+OVERDUE = const(6)
+DEAD_END = const(7)
+ILLEGAL = const(8)
+UNKNOWN_CODE = const(9)
+FROZEN = const(10)
+CLOSED = const(11)
+UNSEEN = const(12)
+LOST_URC = const(13)
+DETACHED = const(14)
+DENIED = const(15)
+SIM_FAULT = const(16)
+SIM_LOCK = const(17)
+DEAD_PORT = const(18)
+NO_PINS = const(19)
+PRODUCTION = const(20)
+INIT_FAILED = const(21)
+INIT_HANGS = const(22)
+CLIENT_IDLE = const(23)
+DISABLED = const(24)
+NO_SERVERS = const(25)
+SERVER_MISSING = const(26)
+SERVER_DISABLED = const(27)
+RADIO_WAS_OFF = const(28)
+WAS_PAUSED = const(29)
+EXHAUSTED = const(30)
+OTHERS_WELL = const(31)
+FORCED = const(32)
+WAIT = const(33)
+START = const(34)
+SPACING = const(35)
+CAP = const(36)
+RADIO_CAP = const(37)
+FOTA = const(38)
+HALFWAY = const(39)
+VETO = const(40)
+PAUSED = const(41)
+RESULT = const(42)
+NO_ANSWER = const(43)
+
+# View.sim
+SIM_UNKNOWN = const(0)
+SIM_READY = const(1)
+SIM_LOCKED = const(2)
+SIM_FAILED = const(3)
+
+# View.pins: bits
+HAS_RESET = const(1)
+HAS_POWER = const(2)
+
+# Budgets.mark: what was begun and must be ended, whatever happens in between.
+MARK_PAUSED = const(1)
+MARK_RADIO_OFF = const(2)
+MARK_REBOOT = const(3)
 
 # Steps of the ladder, lowest effort first. The last two are the slow rhythm of a parked node.
 STEP_REGISTER = const(1)  # AT+ULWM2MREG=<server>
@@ -80,7 +162,7 @@ WINDOW_S = const(0)
 WAITS_S = const(1)
 SPACING_S = const(2)
 TRIES = const(3)
-CAP = const(4)
+CAP_STEPS = const(4)
 CAP_S = const(5)
 FIELDS = ("window_s", "waits_s", "spacing_s", "tries", "cap", "cap_s")
 
@@ -185,13 +267,4 @@ def check_policy(policy):
     for shipped in (DEFAULT, VERIZON, GENTLE):
         if policy is shipped:
             return policy
-    import sys
-
-    from . import policy_check
-
-    try:
-        policy_check.check(policy)
-    finally:
-        del sys.modules[policy_check.__name__]
-        del sys.modules[__name__[: __name__.rfind(".")]].policy_check
-    return policy
+    return borrow("lexi.recovery.policy_check").check(policy)

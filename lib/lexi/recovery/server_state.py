@@ -1,264 +1,319 @@
-# What is believed of the servers: takes status codes, timers and closed connections as they are
-# seen, and knows what of it can be true. The ladder (ladder.py) decides by it.
+# What is believed of one server: takes the status codes, times to the next update, closed
+# connections and polls that are seen, and says whether it is in trouble. It knows the state table
+# of policy.py and nothing else: no module, no budgets, no clock of its own.
+#
+# A code that is not possible after the one before it changes `code` at once, but `registered`, the
+# verdict for the application, only when a poll was answered. Trouble counts once a poll has
+# confirmed it.
 
-from array import array
 from micropython import const
 
-from ..codes import FAILED as _FAILED
-from ..codes import GOOD as _GOOD
-from ..codes import NO_CODE as _NO_CODE
-from ..codes import REGISTERED as _REGISTERED
+from ..codes import FAILED, GOOD, NO_CODE, REGISTERED
+from .policy import (
+    CALL,
+    CLOSED,
+    DEAD_END,
+    FROZEN,
+    GAVE_UP,
+    ILLEGAL,
+    LATER,
+    LOST_URC,
+    NEVER,
+    OVERDUE,
+    OWN_RETRY,
+    STUCK,
+    UNKNOWN_CODE,
+    UNSEEN,
+    WATCH,
+    WELL,
+)
 
-# As in ladder.py.
-_NEVER = const(-0x20000000)  # a time before all others
-_WELL = const(0)
-_ILLEGAL = const(8)
-_UNKNOWN_CODE = const(9)
-_FROZEN = const(10)
-_CLOSED = const(11)
-_LOST_URC = const(13)
-_MARK_REBOOT = const(3)
-
-_FIRST_BOOTSTRAP = const(10)
-_BOOTSTRAP_DONE = const(14)
 _SUCCESS = const(3)
 _TRYING = (1, 2)
-_ALIVE = (1, 2, 3, 5)
 _IN_FLIGHT = (2, 5)
 _BEGINNINGS = (0, 1, 2, 10)
-_TRUSTED = const(0)  # Track.distrust
+_BOOTSTRAPPING = (10, 11, 12, 13, 14, 15, 16, 19)
+_TIMER_SLACK_S = const(5)  # by so much the module's count-down may run ahead of our clock
+
+# ServerState.distrust: a time to update that does not move costs one try, not one after another.
+_TRUSTED = const(0)
 _TESTED = const(1)  # a try was made because the timer ran out
 _DISTRUSTED = const(2)  # it succeeded, and the timer has not moved since
-_TIMER_SLACK_S = const(5)  # by so much the module's count-down may run ahead of our clock
-_OTHERS = const(16)
 
 
-class Track:
-    """What the ladder knows of one server. registered is the verdict for the application.
+class ServerState:
+    """One server. All times are seconds of one monotonic clock, NEVER or LATER for none.
 
-    An illegal jump changes `code` at once, and the verdict when a poll was answered. degraded:
-    its tries are used up while another server is registered. renewals: how many times it was
-    registered anew, which ends the observations of the server.
+    server: its short ID. policy: a table of policy.py. found_s: trouble that is there at the
+    first look is at least so old, as a record of an earlier run says; NEVER without one.
     """
 
-    def __init__(self, server, now_s):
+    def __init__(self, server, policy, now_s, found_s=NEVER):
         self.id = server
         self.registered = False
-        self.degraded = False
-        self.renewals = 0
-        self.code = _NO_CODE
-        self.enter_s = now_s  # when the code was first seen: repetitions do not count
-        self.suspect = False
-        self.busy_s = _NEVER  # since when the module is trying by itself
-        self.timer_s = _NEVER
-        self.timer_at_s = _NEVER
+        self.renewals = 0  # how often it was registered anew, which ends its observations
+        self.code = NO_CODE  # the last that was seen
+        self.enter_s = now_s  # since when: a repeated code does not count
+        self.suspect = False  # the code was not possible, and no poll was answered since
+        self.busy_s = NEVER  # since when the module is trying by itself (codes 1 and 2)
+        self.closed_s = NEVER  # when its connection was closed last
+        self.odd_s = NEVER  # when it was last asked about an unknown code
+        # A registration: since when, when it was last proved, an update was seen in it.
+        self.good_s = NEVER
+        self.proof_s = NEVER
+        self.updated = False
+        # The time to the next update as it was told last, when, and whether it stands still.
+        self.timer_s = NEVER
+        self.timer_at_s = NEVER
         self.frozen = False
-        self.distrust = _TRUSTED  # a frozen timer costs one try, not one after another
-        self.odd_s = _NEVER  # when it was last asked about an unknown code
-        self.closed_s = _NEVER
-        self.good_s = _NEVER  # since when it is registered
-        self.settled = False  # it was registered since the module's last start
-        self.updated = False  # an update was seen since
-        self.tries = 0
-        self.tried_s = _NEVER
+        self.distrust = _TRUSTED
+        # The last step that was to help it: when, how long no verdict is given, when the module
+        # said "failed" to it.
+        self.tried_s = NEVER
         self.window_s = 0
-        self.answer_s = _NEVER  # when the module said "failed" to the last try
-        self.judged_s = _NEVER  # since when the trouble is confirmed
-        self.wait_s = 0  # between that and the next try
-        self.why = _WELL
-        self.proof_s = _NEVER  # when a registration or update was last proved
-        self.told = self.told_degraded = False  # what the supervisor has told of it
+        self.answer_s = NEVER
+        # Confirmed trouble: since when, NEVER without; and why, also while it is not confirmed.
+        self.judged_s = NEVER
+        self.why = WELL
+        # When a poll is wanted because of an event, and when because time passed.
+        self.ask_s = LATER
+        self.ask_why = WELL
+        self.look_s = LATER
+        self.look_why = WELL
+        self.polled_s = NEVER  # the last poll that was answered
+        # The module's start: no verdict is given before quiet_s, unless it was registered since
+        # (settled). Trouble of that time counts spread_s later, for nodes not to act as one.
+        self.boot_s = self.quiet_s = now_s
+        self.spread_s = 0
+        self.settled = False
+        # When it is a dead end that the client waits for a bootstrap; kept from outside.
+        self.dead_end_s = LATER
+        # What the application was told of it last; see telling.py.
+        self.told_up = self.told_degraded = False
         self.told_renewals = 0
+        self._states = policy["states"]
+        self._policy = policy
+        self._found_s = found_s
 
+    # What is seen
 
-class Beliefs:
-    """The part of a Ladder that sees."""
-
-    def watch(self, servers):
-        """Follow these servers (short IDs) from now on; what is known of them stays."""
-        tracks = []
-        for server in servers:
-            track = self.track(server)
-            if track is None:
-                track = Track(server, self._now_s)
-                track.tries = self.budgets.server_tries(server)
-                self._other(server, _NEVER)
-            tracks.append(track)
-        self.tracks = tracks
-        self._near = self._bootstrap
-
-    def track(self, server):
-        """The Track of a server, or None."""
-        for track in self.tracks:
-            if track.id == server:
-                self._near = track
-                return track
-        return None
-
-    def registered(self, server):
-        """The verdict for the application; does not follow an illegal jump before a poll."""
-        track = self.track(server)
-        return track is not None and track.registered
-
-    def rebooted(self, now_s):
-        """The module restarted: nothing that was known of it holds any more."""
-        self._boot_s = now_s
-        if now_s >= self._start_end_s:  # not one of many that had their power back
-            self._boot_spread_s = 0
-        self._boot_end_s = now_s + self.policy["boot_window_s"]
-        self.view.diagnosed_s = _NEVER
-        self.view.init = self.view.client = None
-        for track in self.tracks:
-            self._enter(track, _NO_CODE, now_s)
-            track.registered = track.suspect = track.settled = False
-            track.timer_s = _NEVER
-        self._enter(self._bootstrap, _NO_CODE, now_s)
-        for i in range(_OTHERS):
-            self._other_s[i] = _NEVER
-        self._unpolled_s = _NEVER
-        if self.budgets.mark == _MARK_REBOOT:
-            self.budgets.set_mark(0, now_s)
-
-    def see(self, now_s, server, code):
+    def status(self, now_s, code):
         """Take a status code, from a URC or a poll; return whether anything follows from it."""
-        track = self._near
-        if track.id != server:
-            track = self.track(server)
-        if code == _SUCCESS and track is not None and track.code == code:
-            if track.distrust == _TRUSTED and now_s - track.proof_s < self.policy["suspect_s"]:
-                track.proof_s = now_s
-                self.view.init = None
+        if code == _SUCCESS == self.code and self.distrust == _TRUSTED:
+            if now_s - self.proof_s < self._policy["suspect_s"]:
+                self.proof_s = now_s
                 return False
-        self._see(track, now_s, server, code)
+        if code not in self._states:
+            if now_s - self.odd_s >= self._policy["unseen_s"]:
+                self.odd_s = now_s
+                self._ask(now_s + self._policy["suspect_s"], UNKNOWN_CODE)
+            return True
+        old = self.code
+        if code == _SUCCESS:
+            self._proved(now_s, old)
+        elif self._states[code][0] == FAILED and self.answer_s == NEVER:
+            self.answer_s = now_s
+        if code == old:
+            return True
+        self._enter(now_s, code)
+        if code in _IN_FLIGHT and now_s - self.closed_s < self._policy["closed_s"]:
+            self._ask(now_s + self._policy["suspect_s"], CLOSED)
+        if not self._possible(now_s, old):
+            self.suspect = True
+            self._ask(now_s + self._policy["suspect_s"], ILLEGAL)
+        elif not self.suspect:
+            self._verdict(now_s)
         return True
 
-    def _see(self, track, now_s, server, code):
-        if track is None:
-            if code < _FIRST_BOOTSTRAP or code == _NO_CODE:
-                self._other(server, now_s if code in _REGISTERED else _NEVER)
-                return
-            track = self._bootstrap
-        if code not in self._states:
-            if now_s - track.odd_s >= self.policy["unseen_s"]:
-                track.odd_s = now_s
-                self._ask(now_s + self.policy["suspect_s"], _UNKNOWN_CODE)
-            return
-        if self.view.init is not None and code in _ALIVE:
-            self.view.init = None  # whatever failed, it did not
-        old = track.code
-        if code == _SUCCESS:
-            if old == code and now_s - track.proof_s >= self.policy["suspect_s"]:
-                track.updated = True
-                track.timer_s = _NEVER
-            track.proof_s = now_s
-            if track.distrust == _TESTED:
-                track.distrust = _DISTRUSTED
-        elif self._states[code][0] == _FAILED and track.answer_s == _NEVER:
-            track.answer_s = now_s
-        if code == old:
-            return
-        if code < _FIRST_BOOTSTRAP or code == _BOOTSTRAP_DONE:
-            if self._bootstrap.code != _NO_CODE:
-                self._enter(self._bootstrap, _NO_CODE, now_s)
-            if track is self._bootstrap:
-                return
-        if code < _SUCCESS or track is self._bootstrap:
-            self._enter(track, code, now_s)
-        else:  # the same, for the most frequent ones
-            track.busy_s = track.judged_s = _NEVER
-            track.code = code
-            track.enter_s = now_s
-        if code == _SUCCESS:
-            track.timer_s = _NEVER
-            track.updated = track.updated or old in _REGISTERED
-        elif code in _IN_FLIGHT and now_s - track.closed_s < self.policy["closed_s"]:
-            self._ask(now_s + self.policy["suspect_s"], _CLOSED)
-        if code not in self._states[old][1] and not self._legal(track, old, code):
-            track.suspect = True
-            self._ask(now_s + self.policy["suspect_s"], _ILLEGAL)
-        elif not track.suspect and track.registered is not (self._states[code][0] == _GOOD):
-            self._verdict(track, now_s)
-
-    def see_timer(self, now_s, server, timer_s):
+    def timer(self, now_s, timer_s):
         """Take the seconds to the next update; return whether anything follows from them.
 
-        More than before proves a registration.
+        More than before proves a registration (manual, note to +ULWM2MREG).
         """
-        track = self._near
-        if track.id != server:
-            track = self.track(server)
-        if track is None:
-            return False
-        before_s = track.timer_s
+        before_s = self.timer_s
         if timer_s == before_s:
-            if now_s - track.timer_at_s < self.policy["frozen_s"] or track.frozen:
+            if now_s - self.timer_at_s < self._policy["frozen_s"] or self.frozen:
                 return False
-            track.frozen = True
-            self._ask(now_s, _FROZEN)
+            self.frozen = True
+            self._ask(now_s, FROZEN)
             return True
-        track.frozen = False
+        self.frozen = False
         # A count-down that goes on as it did says nothing new.
-        expected = track.distrust == _TRUSTED and (
-            now_s + timer_s + _TIMER_SLACK_S >= track.timer_at_s + before_s
+        expected = self.distrust == _TRUSTED and (
+            now_s + timer_s + _TIMER_SLACK_S >= self.timer_at_s + before_s
         )
-        if before_s != _NEVER:
-            track.distrust = _TRUSTED
-        track.timer_s = timer_s
-        track.timer_at_s = now_s
+        if before_s != NEVER:
+            self.distrust = _TRUSTED
+        self.timer_s = timer_s
+        self.timer_at_s = now_s
         if timer_s < before_s:
             return not expected
-        if before_s != _NEVER:
-            track.updated = True
-            track.proof_s = now_s
-            if track.code != _SUCCESS:
-                self._ask(now_s, _LOST_URC)
+        if before_s != NEVER:
+            self.updated = True
+            self.proof_s = now_s
+            if self.code != _SUCCESS:
+                self._ask(now_s, LOST_URC)
         return True
 
-    def see_closed(self, now_s, server):
-        """The connection to a server was closed. Normal, unless a request is pending."""
-        track = self.track(server)
-        if track is None:
-            return
-        track.closed_s = now_s
-        if track.code in _IN_FLIGHT and now_s - track.enter_s < self.policy["closed_s"]:
-            self._ask(now_s + self.policy["suspect_s"], _CLOSED)
+    def closed(self, now_s):
+        """The connection to the server was closed: normal, unless a request is pending."""
+        self.closed_s = now_s
+        if self.code in _IN_FLIGHT and now_s - self.enter_s < self._policy["closed_s"]:
+            self._ask(now_s + self._policy["suspect_s"], CLOSED)
 
-    def _enter(self, track, code, now_s):
+    def polled(self, now_s):
+        """A poll was answered, and what it told was given to status() and timer()."""
+        self.polled_s = now_s
+        self.ask_s = LATER
+        if self.suspect:
+            self._verdict(now_s)
+
+    def restarted(self, now_s, quiet_s, spread_s):
+        """The module restarted: nothing that was known of it holds any more."""
+        self._enter(now_s, NO_CODE)
+        self.registered = self.suspect = self.settled = False
+        self.timer_s = NEVER
+        self.boot_s = now_s
+        self.quiet_s = quiet_s
+        self.spread_s = spread_s
+
+    def tried(self, now_s, window_s):
+        """A step was taken that is to help: no verdict for window_s, unless the module fails."""
+        if self.why == OVERDUE and self.judged_s != NEVER:
+            self.distrust = _TESTED
+        self.tried_s = now_s
+        self.window_s = window_s
+        self.answer_s = NEVER
+        self.judged_s = NEVER
+        if self.busy_s != NEVER:
+            self.busy_s = now_s
+
+    def shift(self, now_s, gap_s):
+        """The network was away for gap_s, which does not count."""
+        self.enter_s = min(now_s, self.enter_s + gap_s)
+        self.judged_s = NEVER
+        if self.busy_s != NEVER:
+            self.busy_s = min(now_s, self.busy_s + gap_s)
+        if self.tried_s != NEVER:
+            self.tried_s = min(now_s, self.tried_s + gap_s)
+        if self.timer_s != NEVER:
+            self.timer_at_s = min(now_s, self.timer_at_s + gap_s)
+
+    # What follows
+
+    def trouble(self, now_s):
+        """(since_s, why) once trouble is confirmed, None otherwise.
+
+        look_s, look_why: when a poll is wanted because of what is believed, and for what.
+        """
+        self.look_s = LATER
+        since_s = self._since_s()
+        _, _, stuck_s, then = self._states[self.code]
+        if self.code == _SUCCESS and since_s == LATER:
+            self._look(max(self.enter_s, self.polled_s) + self._policy["unseen_s"], UNSEEN)
+        elif then == WATCH:
+            look_s = self.enter_s + stuck_s
+            if self.polled_s >= look_s:
+                look_s = self.polled_s + self._policy["unseen_s"]
+            self._look(look_s, STUCK)
+        if now_s < since_s:
+            self.judged_s = NEVER
+            self._look(since_s, self.why)
+        elif self.polled_s < since_s:
+            self._look(now_s, self.why)
+        elif self.judged_s == NEVER:
+            first = self.tried_s == NEVER and self.good_s == NEVER and self._found_s != NEVER
+            self.judged_s = min(now_s, self._found_s) if first else now_s
+        return None if self.judged_s == NEVER else (self.judged_s, self.why)
+
+    def proved_until_s(self):
+        """How long the last proof holds: to the announced update, or for a lifetime."""
+        if self.timer_s == NEVER:
+            return max(self.good_s, self.proof_s) + self._policy["lifetime_s"]
+        return self.timer_at_s + self.timer_s + self._states[_SUCCESS][2]
+
+    def expire(self, now_s):
+        """Give up a registration that nobody can prove any more; return when that will be."""
+        until_s = self.proved_until_s()
+        end_s = until_s + self._policy["unseen_s"]
+        if self.registered and now_s >= end_s and self.polled_s < until_s:
+            self.registered = False
+            self.suspect = True
+        return end_s if now_s < end_s else LATER
+
+    def can_call(self):
+        """Whether AT+ULWM2MREG can help it."""
+        return self._states[self.code][3] == CALL
+
+    def _since_s(self):
+        # When the state becomes trouble if nothing changes; sets why.
+        kind, _, stuck_s, then = self._states[self.code]
+        self.why = GAVE_UP if kind == FAILED else STUCK
+        since_s = self.enter_s + stuck_s
+        if self.code == _SUCCESS:
+            if self.timer_s == NEVER or self.distrust == _DISTRUSTED:
+                return LATER
+            self.why = OVERDUE
+            since_s = self.timer_at_s + self.timer_s + stuck_s
+        elif then == WATCH:
+            since_s = self.enter_s + self._policy["patience_s"]
+        elif self.busy_s != NEVER and self.busy_s + self._policy["own_retry_s"] < since_s:
+            since_s = self.busy_s + self._policy["own_retry_s"]
+            self.why = OWN_RETRY
+        if self.dead_end_s < since_s and kind != GOOD and self.code not in _BOOTSTRAPPING:
+            since_s = self.dead_end_s
+            self.why = DEAD_END
+        if kind == FAILED and self.answer_s != NEVER:
+            since_s = max(since_s, self.answer_s + stuck_s)
+        elif self.tried_s >= self.enter_s:
+            since_s = max(since_s, self.tried_s + self.window_s)
+        if self.settled or since_s > self.quiet_s:
+            return since_s
+        return self.quiet_s + self.spread_s
+
+    def _proved(self, now_s, old):
+        if old == _SUCCESS and now_s - self.proof_s >= self._policy["suspect_s"]:
+            self.updated = True
+            self.timer_s = NEVER
+        self.proof_s = now_s
+        if self.distrust == _TESTED:
+            self.distrust = _DISTRUSTED
+        if old != _SUCCESS:
+            self.timer_s = NEVER
+            self.updated = self.updated or old in REGISTERED
+
+    def _enter(self, now_s, code):
         if code not in _TRYING:
-            track.busy_s = _NEVER
-        elif track.busy_s == _NEVER:
-            track.busy_s = now_s
-        track.code = code
-        track.enter_s = now_s
-        track.judged_s = _NEVER
+            self.busy_s = NEVER
+        elif self.busy_s == NEVER:
+            self.busy_s = now_s
+        self.code = code
+        self.enter_s = now_s
+        self.judged_s = NEVER
 
-    def _legal(self, track, old, code):
-        if old == _NO_CODE or code == _NO_CODE or code in self._states[old][1]:
+    def _possible(self, now_s, old):
+        if old == NO_CODE or self.code == NO_CODE or self.code in self._states[old][1]:
             return True
         # After a restart, or a step of ours, anything may begin anew.
-        started_s = max(self._boot_s, track.tried_s)
-        return code in _BEGINNINGS and track.enter_s - started_s < self.policy["boot_window_s"]
+        started_s = max(self.boot_s, self.tried_s)
+        return self.code in _BEGINNINGS and now_s - started_s < self._policy["boot_window_s"]
 
-    def _verdict(self, track, now_s):
-        track.suspect = False
-        registered = self._states[track.code][0] == _GOOD
-        if registered and not track.registered:
-            track.good_s = now_s
-            track.updated = False
-            track.renewals += 1
-            self.budgets.recovered()
-            track.settled = True
-            self._resumed_net_s = _NEVER
-        elif track.registered and not registered:
-            self._held(track, now_s)
-        track.registered = registered
+    def _verdict(self, now_s):
+        self.suspect = False
+        registered = self._states[self.code][0] == GOOD
+        if registered and not self.registered:
+            self.good_s = now_s
+            self.updated = False
+            self.renewals += 1
+            self.settled = True
+        self.registered = registered
 
     def _ask(self, at_s, why):
-        if at_s < self._ask_s:
-            self._ask_s = at_s
-            self._ask_why = why
+        if at_s < self.ask_s:
+            self.ask_s = at_s
+            self.ask_why = why
 
     def _look(self, at_s, why):
-        if at_s < self._look_s:
-            self._look_s = at_s
-            self._look_why = why
+        if at_s < self.look_s:
+            self.look_s = at_s
+            self.look_why = why

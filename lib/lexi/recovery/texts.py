@@ -1,11 +1,7 @@
 # What the supervisor does and why, in words for people.
 
-from micropython import const
-
-from .ladder import LATER, NEVER
-from .policy import CAP_S, STEPS
-
-_DEFERRED = const(2)  # as in supervisor.py
+from .policy import CAP_S, LATER, NEVER, STEPS
+from .telling import DEFERRED
 
 # Kinds of events.
 KINDS = (
@@ -94,7 +90,7 @@ def describe(event):
         text += " " + ACTIONS[action]
     if server:
         text += " %d" % server
-    if kind == _DEFERRED:
+    if kind == DEFERRED:
         if not action:
             return "waiting: " + REASONS[held_by]
         if in_s < LATER // 2:
@@ -107,32 +103,31 @@ def describe(event):
     return text
 
 
-def status(supervisor):
-    """See Supervisor.status()."""
-    ladder = supervisor.ladder
-    now_s = supervisor.now_s()
-    action = ladder.action or ladder.pending
-    held_by = supervisor.held or ladder.held_by
-    next_s = supervisor.told_at_s - now_s
-    event = supervisor.doing or (_DEFERRED, action, ladder.server, ladder.reason, held_by, next_s)
-    steps = supervisor.policy["steps"]
+def status(supervisor, decision, doing, at_s):
+    """See Supervisor.status(). doing: the event of a step under way; at_s: until when it waits."""
+    case = supervisor.case
+    now_s = supervisor.channel.clock.now_s()
+    action = decision.action or decision.pending
+    held_by = supervisor.held or decision.held_by
+    next_s = at_s - now_s
+    event = doing or (DEFERRED, action, decision.server, decision.reason, held_by, next_s)
     return {
         "text": describe(event),
         "action": action,
-        "server": ladder.server,
-        "reason": ladder.reason,
+        "server": decision.server,
+        "reason": decision.reason,
         "held_by": held_by,
         "next_s": max(0, next_s) if next_s < LATER // 2 else None,
         "left": {
-            STEPS[step]: supervisor.budgets.left(step, now_s, row[CAP_S])
-            for step, row in steps.items()
+            STEPS[step]: case.budgets.left(step, now_s, row[CAP_S])
+            for step, row in case.steps.items()
         },
         "servers": {
-            track.id: (
-                track.registered,
-                track.code,
-                None if track.proof_s == NEVER else now_s - track.proof_s,
+            state.id: (
+                state.registered,
+                state.code,
+                None if state.proof_s == NEVER else now_s - state.proof_s,
             )
-            for track in ladder.tracks
+            for state in case.servers
         },
     }

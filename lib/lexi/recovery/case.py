@@ -1,0 +1,351 @@
+# Everything that a decision about one module is made of: the time, what is believed of its
+# servers, what is known of the module (View), what was spent (budget.Budgets), and since when
+# things are as they are. No I/O, no clock and no random source of its own.
+#
+# Events go in through see(), see_timer(), see_closed(), see_client() and see_init(); ladder.py
+# decides by it; booking.py books what was decided.
+
+from array import array
+from micropython import const
+
+from ..codes import NO_CODE, REGISTERED
+from .policy import (
+    LATER,
+    MARK_REBOOT,
+    NEVER,
+    SIM_FAILED,
+    SIM_UNKNOWN,
+    STEP_PINS,
+    STEP_RADIO,
+    WAITS_S,
+    WELL,
+    WINDOW_S,
+    check_policy,
+)
+from .server_state import ServerState
+
+DENIED_TRIES = const(0)  # Budgets.tries: soft resets while the network or the SIM refuses
+
+_BOOTSTRAP = const(0)  # stands for whatever server a bootstrap is told of
+_FIRST_BOOTSTRAP = const(10)
+_BOOTSTRAP_DONE = const(14)
+_CLIENT_BOOTSTRAP = const(1)
+_ALIVE = (1, 2, 3, 5)  # codes that a client whose initialization failed does not have
+_OTHERS = const(16)
+_CHANCES = const(1000)
+
+
+class View:
+    """What the module was last seen to be. None: not known. Times in s, NEVER for none.
+
+    reachable: False when AT was not answered. diagnosed_s: last diagnosis since the last
+    restart. polls: number of answered polls; polled_s: time of the last (None: when a decision
+    first sees it). sim: SIM_... of policy.py. attached: registered in the network (CEREG 1, 5),
+    with a bearer. denied: CEREG 3. radio_on: CFUN 1. mode: +ULWM2M. init, init_s, client,
+    client_s: last status of events 5 and 4. pins: HAS_RESET | HAS_POWER. missing, disabled:
+    wanted servers without a row in the module's configuration, or with one that disables them.
+    """
+
+    def __init__(self):
+        self.reachable = None
+        self.diagnosed_s = NEVER
+        self.polls = 0
+        self.polled_s = None
+        self.sim = SIM_UNKNOWN
+        self.attached = None
+        self.denied = False
+        self.radio_on = None
+        self.mode = None
+        self.init = None
+        self.init_s = NEVER
+        self.client = None
+        self.client_s = NEVER
+        self.pins = 0
+        self.missing = ()
+        self.disabled = ()
+
+
+class Case:
+    """One module. view is to be kept true by the caller.
+
+    policy: a table of policy.py. budgets: budget.Budgets. random(n): a whole number 0..n-1.
+    now_s: the time of power-up. Raises ValueError for a policy that is not sound.
+    """
+
+    def __init__(self, policy, budgets, random, now_s=0):
+        check_policy(policy)
+        if not callable(random):
+            raise ValueError("random: %r, expected a function" % (random,))
+        self.policy = policy
+        self.steps = policy["steps"]
+        self.budgets = budgets
+        self.random = random
+        self.view = View()
+        self.now_s = now_s
+        self.wake_s = now_s  # when to decide again at the latest; found by each decision
+        self.servers = []  # ServerState of each that is followed
+        # Servers that are not followed: IDs, and when each was said to be registered.
+        self._other_ids = array("H", bytes(2 * _OTHERS))
+        self._other_s = array("i", [NEVER] * _OTHERS)
+        self.bootstrap = ServerState(_BOOTSTRAP, policy, now_s)
+        self._near = self.bootstrap  # the one seen last: most often the next one too
+        # The module's start: no verdict before, and nodes that start together do not act as one.
+        self.boot_end_s = self._start_end_s = now_s + policy["boot_window_s"]
+        self.hold_s = now_s  # no radio action before
+        self._boot_spread_s = random(policy["start_spread_s"] + 1)
+        self._spread()
+        self.detached_s = NEVER  # since when there is no network
+        self.denied_s = NEVER  # since when the network or the SIM refuses
+        self.up_s = NEVER  # when a server was registered last
+        # Polls: when the last was answered, when the last was asked, when the first that is not
+        # answered yet, and how long to wait for the next if it stays so.
+        self.polled_s = NEVER
+        self.asked_s = NEVER
+        self.unpolled_s = NEVER
+        self.ask_gap_s = 0
+        self._polls = 0
+        # The last diagnosis that was decided, and the client event that it looked into.
+        self.diagnosed_s = NEVER
+        self.client_seen_s = NEVER
+        # No end of a half-done step before: the last try was refused, and by how much.
+        self.ending_s = NEVER
+        self.ending_gap_s = 0
+        self.draw()
+        self.parked = WELL  # for what it was told that only the slow rhythm is left
+        self.forced = 0  # the step that the application asked for, and its server
+        self.forced_server = 0
+        # An episode that a restart of the MCU interrupted goes on where its last step ended.
+        step, at_s = budgets.last_step()
+        self._found_s = at_s + self.steps[step][WINDOW_S] if step else NEVER
+        self._found_net_s = self._found_s  # the same, until there was a network or a server
+
+    # What is asked and seen
+
+    def watch(self, servers):
+        """Follow these servers (short IDs) from now on; what is known of them stays."""
+        states = []
+        for server in servers:
+            state = self.server(server)
+            if state is None:
+                state = ServerState(server, self.policy, self.now_s, self._found_s)
+                state.boot_s = self.bootstrap.boot_s
+                state.quiet_s = self.boot_end_s
+                state.spread_s = self._boot_spread_s
+                self._see_other(NEVER, server)
+            states.append(state)
+        self.servers = states
+        self._near = self.bootstrap
+
+    def force(self, step, server=0):
+        """Take one step of policy.py at the next decision, without its waits; 0: none.
+
+        Caps, a firmware update and a dead port still hold it back.
+        """
+        self.forced = step
+        self.forced_server = server
+
+    def server(self, server):
+        """The ServerState of a server, or None."""
+        if self._near.id == server:
+            return self._near
+        for state in self.servers:
+            if state.id == server:
+                self._near = state
+                return state
+        return None
+
+    def registered(self, server):
+        """The verdict for the application; does not follow an impossible code before a poll."""
+        state = self.server(server)
+        return state is not None and state.registered
+
+    def see(self, now_s, server, code):
+        """Take a status code, from a URC or a poll; return whether anything follows from it."""
+        view = self.view
+        if view.init is not None and code in _ALIVE:
+            view.init = None  # whatever failed, it did not
+        state = self.server(server)
+        over = code < _FIRST_BOOTSTRAP or code == _BOOTSTRAP_DONE
+        if state is None or state is self.bootstrap:
+            if code < _FIRST_BOOTSTRAP or code == NO_CODE:
+                self._see_other(now_s if code in REGISTERED else NEVER, server)
+                return True
+            state = self.bootstrap
+        if over and code != state.code and self.bootstrap.code != NO_CODE:
+            self.bootstrap.status(now_s, NO_CODE)
+        if over and state is self.bootstrap:
+            return True
+        if state.registered and code != state.code:
+            self._held(state, now_s)
+        return state.status(now_s, code)
+
+    def see_timer(self, now_s, server, timer_s):
+        """Take the seconds to the next update; return whether anything follows from them."""
+        state = self.server(server)
+        return state is not None and state.timer(now_s, timer_s)
+
+    def see_closed(self, now_s, server):
+        """The connection to a server was closed."""
+        state = self.server(server)
+        if state is not None:
+            state.closed(now_s)
+
+    def see_client(self, now_s, status):
+        """Take the client's status (event 4)."""
+        self.view.client = status
+        self.view.client_s = now_s
+
+    def see_init(self, now_s, status):
+        """Take the status of the client's initialization (event 5)."""
+        self.view.init = status
+        self.view.init_s = now_s
+
+    def restarted(self, now_s):
+        """The module restarted: nothing that was known of it holds any more."""
+        if now_s >= self._start_end_s:  # not one of many that had their power back
+            self._boot_spread_s = 0
+        self.boot_end_s = now_s + self.policy["boot_window_s"]
+        view = self.view
+        view.diagnosed_s = NEVER
+        view.init = view.client = None
+        for state in self.servers:
+            state.restarted(now_s, self.boot_end_s, self._boot_spread_s)
+        self.bootstrap.restarted(now_s, self.boot_end_s, self._boot_spread_s)
+        for i in range(_OTHERS):
+            self._other_s[i] = NEVER
+        self.unpolled_s = NEVER
+        if self.budgets.mark == MARK_REBOOT:
+            self.budgets.set_mark(0, now_s)
+
+    def _see_other(self, at_s, server):
+        place = 0
+        for i in range(_OTHERS):
+            if self._other_ids[i] == server:
+                place = i
+                break
+            if self._other_s[i] == NEVER:
+                place = i
+        self._other_ids[place] = server
+        self._other_s[place] = at_s
+
+    # What follows as time passes
+
+    def follow(self, now_s):
+        """Let time pass to now_s: clocks and beliefs that change by themselves."""
+        self.now_s = now_s
+        self.wake_s = LATER
+        view = self.view
+        if view.polls != self._polls:
+            self._polls = view.polls
+            self._polled(now_s if view.polled_s is None else view.polled_s)
+        self._follow_network()
+        dead_end_s = LATER
+        if view.client == _CLIENT_BOOTSTRAP and self.bootstrap.code == NO_CODE:
+            dead_end_s = view.client_s + self.policy["init_s"]
+        for state in self.servers:
+            state.dead_end_s = dead_end_s
+            if state.registered:
+                self.up_s = now_s
+                self._found_net_s = NEVER
+                self.budgets.recovered()
+                self._held(state, now_s)
+                self.wake(state.expire(now_s))
+
+    def wake(self, at_s):
+        """Decide again then at the latest."""
+        if at_s < self.wake_s:
+            self.wake_s = at_s
+
+    def _polled(self, polled_s):
+        self.polled_s = polled_s
+        self.unpolled_s = NEVER
+        for state in self.servers:
+            state.polled(polled_s)
+        self.bootstrap.polled(polled_s)
+
+    def _follow_network(self):
+        view = self.view
+        now_s = self.now_s
+        since_s = now_s if self._found_net_s == NEVER else min(now_s, self._found_net_s)
+        if view.attached is False and self.detached_s == NEVER:
+            self.detached_s = since_s
+        elif view.attached and self.detached_s != NEVER:
+            gap_s = now_s - max(0, self.detached_s)
+            self.detached_s = NEVER
+            self._spread()
+            for state in self.servers:
+                state.shift(now_s, gap_s)
+        if view.denied or view.sim == SIM_FAILED:
+            if self.denied_s == NEVER:
+                self.denied_s = since_s
+        elif view.attached:
+            self._found_net_s = NEVER
+            if self.denied_s != NEVER:
+                self.denied_s = NEVER
+                self.budgets.clear(DENIED_TRIES)
+
+    def _spread(self):
+        # Nodes that had their power or their network back together do not act as one.
+        spread_s = self.random(self.policy["start_spread_s"] + 1)
+        self.hold_s = max(self.hold_s, self.now_s + spread_s)
+
+    def _held(self, state, now_s):
+        # An episode is over when the registration has held long enough.
+        if self.budgets.in_episode(state.id):
+            end_s = state.good_s + self.policy["hold_s" if state.updated else "lifetime_s"]
+            if now_s < end_s:
+                self.wake(end_s)
+            else:
+                self.budgets.end_episode(state.id)
+
+    # What can be asked
+
+    def any_registered(self):
+        """Whether any server is registered, also one that is not followed."""
+        for state in self.servers:
+            if state.registered:
+                return True
+        return self.others_up(NEVER)
+
+    def others_up(self, since_s):
+        """Whether a server that is not followed was said to be registered, after that time."""
+        for at_s in self._other_s:
+            if at_s > since_s:
+                return True
+        return False
+
+    def up_without_network(self):
+        """Whether a server is registered until its announced update is overdue for certain."""
+        for state in self.servers:
+            until_s = state.proved_until_s()
+            if state.registered and self.now_s < until_s:
+                self.wake(until_s)
+                return True
+        return self.others_up(self.now_s - self.policy["lifetime_s"])
+
+    def draw(self):
+        """Draw by how much waits are longer from now on: once for each step."""
+        self._chance = self.random(_CHANCES + 1)
+
+    def poll_free_s(self):
+        """When the next poll may be asked: one that stays unanswered makes the next one later."""
+        return self.asked_s + self.poll_gap_s()
+
+    def poll_gap_s(self):
+        """Seconds between the last poll and the next."""
+        gap_s = self.policy["suspect_s"]
+        if self.polled_s >= self.asked_s:
+            return gap_s
+        return min(max(2 * self.ask_gap_s, gap_s), self.policy["unseen_s"])
+
+    def wait_s(self, step, tries):
+        """Seconds before the next try of a step, with what chance adds."""
+        waits_s = self.steps[step][WAITS_S]
+        wait_s = waits_s[min(tries, len(waits_s) - 1)]
+        return wait_s + wait_s * self.policy["jitter_percent"] // 100 * self._chance // _CHANCES
+
+    def last_radio_end_s(self, since_s):
+        """When the last thing done to the radio was over, or since_s if that is later."""
+        for step in range(STEP_RADIO, STEP_PINS + 1):
+            since_s = max(since_s, self.budgets.last_s(step) + self.steps[step][WINDOW_S])
+        return since_s

@@ -1,0 +1,246 @@
+# The moves of the ladder (ladder.py): what its rules can say, each as a Decision, and what holds a
+# step back. Pure, as the ladder is.
+
+from collections import namedtuple
+from micropython import const
+
+from . import policy
+
+_ACTION_OF = (  # each step of policy.py
+    policy.NONE,
+    policy.REGISTER,
+    policy.PAUSE,
+    policy.RADIO_OFF,
+    policy.SOFT_RESET,
+    policy.PIN_RESET,
+    policy.REGISTER,
+    policy.SOFT_RESET,
+)
+_OF_A_SERVER = (policy.STEP_REGISTER, policy.STEP_PARKED_REGISTER)
+_HOUR_S = const(3600)
+
+# What is to be done now, or, with action NONE, what will be done (pending) at at_s unless things
+# change, and by what it is held until then (held_by). step: of policy.py, 0 for none of them.
+Decision = namedtuple(
+    "Decision", ("action", "server", "reason", "at_s", "pending", "held_by", "step")
+)
+ALL_WELL = Decision(policy.NONE, 0, policy.WELL, policy.LATER, policy.NONE, policy.WELL, 0)
+
+
+# What the rules say.
+
+
+def do(case, action, reason, server=0, step=0):
+    """The action, now."""
+    return Decision(action, server, reason, case.now_s, policy.NONE, policy.WELL, step)
+
+
+def wait(reason, at_s=policy.LATER):
+    """Nothing, until that time or until something happens."""
+    return Decision(policy.NONE, 0, reason, at_s, policy.NONE, reason, 0)
+
+
+def at(case, at_s, reason, action, held_by, server=0, step=0):
+    """The action, when its time has come."""
+    if case.now_s >= at_s:
+        return do(case, action, reason, server, step)
+    return Decision(policy.NONE, server, reason, at_s, action, held_by, 0)
+
+
+def sooner(one, other):
+    """The one that can be taken first."""
+    if one.action != policy.NONE or (other.action == policy.NONE and one.at_s < other.at_s):
+        return one
+    return other
+
+
+def poll(case, at_s, why):
+    """A poll at that time, but not too soon after the last."""
+    at_s = max(at_s, case.poll_free_s())
+    if case.now_s >= at_s:
+        return do(case, policy.POLL, why)
+    case.wake(at_s)
+    return None
+
+
+def diagnose(case, why):
+    """Whatever it finds, or does not: not again at once."""
+    again_s = case.diagnosed_s + case.policy["suspect_s"]
+    return at(case, again_s, why, policy.DIAGNOSE, policy.SPACING)
+
+
+def look_again(case, after_s, why):
+    """A diagnosis, if the last one is so old."""
+    at_s = case.view.diagnosed_s + after_s
+    if case.now_s >= at_s:
+        return diagnose(case, why)
+    case.wake(at_s)
+    return None
+
+
+def park(case, why, at_s=policy.LATER):
+    """Told once; then nothing until something changes."""
+    return wait(why, at_s) if case.parked == why else do(case, policy.PARK, why)
+
+
+def report(case, why):
+    """A fault that only people can cure: told, and looked at again now and then."""
+    again_s = case.view.diagnosed_s + case.policy["fault_s"]
+    return park(case, why, again_s) if case.now_s < again_s else diagnose(case, why)
+
+
+def restore(case, action, why):
+    """Something was found off that has to be on. No step of the ladder, so not on its caps."""
+    at_s = max(case.hold_s, case.ending_s)
+    held_by = policy.START if at_s == case.hold_s else policy.SPACING
+    free_s = case.budgets.free_s(0, _HOUR_S)
+    if free_s > at_s:
+        return at(case, free_s, why, action, policy.RADIO_CAP)
+    return at(case, at_s, why, action, held_by)
+
+
+# Steps.
+
+
+def take(case, step, due_s, why, server=0):
+    """A step is taken when nothing holds it back any more; a Decision tells what does."""
+    at_s = due_s
+    held_by = policy.WAIT
+    if case.hold_s > at_s and why != policy.FORCED and why != policy.DEAD_PORT:
+        at_s = case.hold_s
+        held_by = policy.START
+    free_s, by = case.budgets.when(step, why != policy.FORCED, why != policy.DEAD_PORT)
+    if free_s > at_s:
+        at_s = free_s
+        held_by = by
+    fresh = case.view.diagnosed_s >= case.now_s - case.policy["fresh_s"]
+    if case.now_s >= at_s and not fresh and why != policy.DEAD_PORT:
+        return diagnose(case, why)
+    return at(case, at_s, why, _action(case, step), held_by, server, step)
+
+
+def _action(case, step):
+    if step == policy.STEP_PINS and case.view.pins != policy.HAS_RESET:
+        first = case.view.pins & policy.HAS_RESET and not case.budgets.tries[policy.STEP_PINS]
+        return policy.PIN_RESET if first else policy.POWER_CYCLE
+    return _ACTION_OF[step]
+
+
+def take_forced(case):
+    """The step that the application asked for."""
+    server = case.forced_server if case.forced in _OF_A_SERVER else 0
+    return take(case, case.forced, case.now_s, policy.FORCED, server)
+
+
+def take_wide(case, step, tries, since_s, why):
+    """A step for the whole module, after its wait."""
+    return take(case, step, since_s + case.wait_s(step, tries), why)
+
+
+def next_step(case, step):
+    """The first module-wide step from `step` on with tries left, or 0."""
+    while step <= policy.STEP_PINS:
+        if case.budgets.tries[step] < case.steps[step][policy.TRIES]:
+            if step != policy.STEP_PINS or case.view.pins:
+                return step
+        step += 1
+    return 0
+
+
+def climb(case, since_s, why, restart):
+    """No server is registered: the module-wide steps, one after the other, then the slow rhythm."""
+    tries = case.budgets.tries
+    if restart:
+        step = 0 if tries[policy.STEP_RESET] else policy.STEP_RESET
+    else:
+        step = next_step(case, policy.STEP_PAUSE)
+    if step:
+        return take_wide(case, step, tries[step], since_s, why)
+    if case.parked != policy.EXHAUSTED:
+        return park(case, policy.EXHAUSTED)
+    since_s = max(case.budgets.last_s(policy.STEP_RESET), case.up_s)
+    decision = take_wide(case, policy.STEP_PARKED_RESET, 0, since_s, why)
+    spent = None if restart else used_up(case)
+    if spent is None:
+        return decision
+    other = take(case, policy.STEP_PARKED_REGISTER, call_due_s(case, spent), why, spent.id)
+    return sooner(decision, other)
+
+
+def outside(case, step, tries, since_s, why):
+    """The fault lies in the network or the SIM. Its end may not have been heard: it is looked for,
+    at once when a server proves it. The waits count from the last thing done to the radio."""
+    after_s = case.policy["unseen_s"]
+    for state in case.servers:
+        if state.proof_s > case.view.diagnosed_s:
+            after_s = 0
+    decision = look_again(case, after_s, why)
+    if decision is not None:
+        return decision
+    if case.now_s < case.boot_end_s:
+        return wait(policy.BOOT, case.boot_end_s)
+    if case.up_without_network():
+        return wait(why)
+    return take_wide(case, step, tries, case.last_radio_end_s(since_s), why)
+
+
+# Servers in confirmed trouble.
+
+
+def has_row(case, state):
+    """Whether the server is in the module's configuration, and enabled there."""
+    return state.id not in case.view.missing and state.id not in case.view.disabled
+
+
+def any_up(case):
+    """Whether a server is registered: then nothing is done to all of them."""
+    for state in case.servers:
+        if state.registered and has_row(case, state):
+            return True
+    return case.others_up(policy.NEVER)
+
+
+def _can_call(case, state):
+    # Whether AT+ULWM2MREG can help a server in trouble.
+    return state.judged_s != policy.NEVER and state.can_call() and has_row(case, state)
+
+
+def _tries(case, state):
+    return case.budgets.server_tries(state.id)
+
+
+def _left(case, state):
+    return _tries(case, state) < case.steps[policy.STEP_REGISTER][policy.TRIES]
+
+
+def first_to_call(case):
+    """The server with tries left whose turn comes first, or None."""
+    first = None
+    for state in case.servers:
+        if _can_call(case, state) and _left(case, state):
+            if first is None or call_due_s(case, state) < call_due_s(case, first):
+                first = state
+    return first
+
+
+def used_up(case):
+    """The server without tries left whose last one is the longest ago, or None."""
+    longest = None
+    for state in case.servers:
+        if _can_call(case, state) and not _left(case, state):
+            if longest is None or state.tried_s < longest.tried_s:
+                longest = state
+    return longest
+
+
+def call_due_s(case, state):
+    """When the next AT+ULWM2MREG for a server in trouble is due."""
+    step = policy.STEP_REGISTER if _left(case, state) else policy.STEP_PARKED_REGISTER
+    return state.judged_s + case.wait_s(step, _tries(case, state))
+
+
+def degraded(case, state):
+    """Whether the server is lost for good while another is registered."""
+    if state.judged_s == policy.NEVER or not any_up(case):
+        return False
+    return not (state.can_call() and _left(case, state))

@@ -1,0 +1,95 @@
+# Tells the application what the supervisor does and why: events to its subscribers, each thing once.
+# texts.py puts them in words.
+
+from micropython import const
+
+from atport.errors import check_plain, refuse
+
+from . import policy
+from .moves import degraded
+
+# Kinds of events.
+DOING = const(1)
+DEFERRED = const(2)
+REFUSED = const(3)
+REGISTERED = const(4)
+LOST = const(5)
+RENEW = const(6)
+DEGRADED = const(7)
+PARKED = const(8)
+STORE = const(9)
+FOTA = const(10)
+
+_ABOUT_S = const(5)  # a time that moved by less is not told again
+
+
+class Teller:
+    """Subscribers, and what they were told.
+
+    failures, last_error: everything that went wrong, the subscribers' own errors included.
+    """
+
+    def __init__(self, channel):
+        self._channel = channel
+        self._subscribers = []
+        self._waiting = (policy.NONE, 0, 0, 0)  # what waits: action, server, reason, held by
+        self.at_s = 0  # until when
+        self.failures = 0
+        self.last_error = None
+
+    def subscribe(self, fn):
+        check_plain("fn", fn)
+        self._subscribers.append(fn)
+
+    def unsubscribe(self, fn):
+        self._subscribers.remove(fn)
+
+    def failed(self, e):
+        """Count what went wrong."""
+        self.failures += 1
+        self.last_error = e
+
+    def tell(self, kind, action, server, reason, held_by=0, in_s=0):
+        """Call every subscriber."""
+        event = (kind, action, server, reason, held_by, in_s)
+        for fn in list(self._subscribers):
+            try:
+                refuse(fn(event))
+            except Exception as e:  # counted: a subscriber must not stop the recovery
+                self.failed(e)
+                self._channel.report(e)
+
+    def waiting(self, decision, held_by, at_s, now_s):
+        """What waits and why, whenever that has changed."""
+        action = decision.action or decision.pending
+        told = self._waiting
+        if (
+            told[0] == action
+            and told[1] == decision.server
+            and told[2] == decision.reason
+            and told[3] == held_by
+            and (action == policy.NONE or abs(at_s - self.at_s) < _ABOUT_S)
+        ):
+            return
+        self._waiting = (action, decision.server, decision.reason, held_by)
+        self.at_s = at_s
+        if held_by != policy.WELL:
+            self.tell(DEFERRED, action, decision.server, decision.reason, held_by, at_s - now_s)
+
+    def verdicts(self, case):
+        """Of each server: registered, lost, registered anew, lost for good."""
+        for state in case.servers:
+            renewed = state.renewals != state.told_renewals
+            if state.told_up and (renewed or not state.registered):
+                state.told_up = False
+                self.tell(LOST, policy.NONE, state.id, 0)
+            if state.registered and not state.told_up:
+                state.told_up = True
+                self.tell(REGISTERED, policy.NONE, state.id, 0)
+            if renewed:
+                state.told_renewals = state.renewals
+                self.tell(RENEW, policy.NONE, state.id, 0)
+            if degraded(case, state) != state.told_degraded:
+                state.told_degraded = not state.told_degraded
+                if state.told_degraded:
+                    self.tell(DEGRADED, policy.NONE, state.id, state.why)
