@@ -64,7 +64,8 @@ texts = deviceless.load("lexi.recovery.texts")
 
 ROOT = Path(__file__).resolve().parents[1]
 
-LADDERS = {name: getattr(rules, name) for name in ("DEFAULT", "VERIZON", "GENTLE")}
+policies = deviceless.load("lexi.recovery.policies")
+LADDERS = {name: getattr(policies, name) for name in ("DEFAULT", "VERIZON", "GENTLE")}
 NAIVE = ("RETRY60", "REBOOT")
 POLICIES = (*LADDERS, *NAIVE)
 OUTAGE = "outage"
@@ -425,7 +426,7 @@ class LadderHost:
         self.next_s = now_s
 
     def timer(self, now_s, timer_s):
-        self.case.see_timer(now_s, SERVER, timer_s)
+        self.case.server(SERVER).timer(now_s, timer_s)
         self.next_s = now_s
 
     def wake(self, now_s):
@@ -451,7 +452,7 @@ class LadderHost:
         module = self.module
         self.case.see(now_s, SERVER, module.code)
         if module.code in codes.REGISTERED:
-            self.case.see_timer(now_s, SERVER, module.timer_s(now_s))
+            self.case.server(SERVER).timer(now_s, module.timer_s(now_s))
         self.view.polls += 1
 
     def _diagnose(self, now_s):

@@ -22,6 +22,7 @@ package(
         "recovery/ladder.py",
         "recovery/moves.py",
         "recovery/options.py",
+        "recovery/policies.py",
         "recovery/policy.py",
         "recovery/policy_check.py",
         "recovery/server_state.py",

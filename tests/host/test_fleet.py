@@ -173,7 +173,7 @@ def test_every_node_comes_back_and_keeps_its_caps(policy, scenario, outage_s, co
                 times[STEP_OF[action]].append(at_s)
         for step, at in times.items():
             row = table["steps"][step]
-            assert in_window(at, row[rules.CAP_S]) <= row[rules.CAP]
+            assert in_window(at, row[rules.CAP_S]) <= row[rules.CAP_STEPS]
         everything = sorted(at_s for at in times.values() for at_s in at)
         assert in_window(everything, 3600) <= table["radio_per_hour"]
     assert seen >= 40 * count // 100

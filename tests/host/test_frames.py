@@ -21,10 +21,10 @@ HOT = {
     "lib/lexi/registry.py": """_stat _update _notified _count_uri _created _connection
         _notify _add_uri""",
     "lib/lexi/known.py": "ends is_at take settle",
-    "lib/lexi/recovery/supervisor.py": "_event",
+    "lib/lexi/recovery/supervisor.py": "_event _rare_event",
     "lib/lexi/recovery/diagnosis.py": "_cereg",
-    "lib/lexi/recovery/case.py": "server see see_timer see_closed",
-    "lib/lexi/recovery/server_state.py": "status timer closed _enter _possible _verdict _proved",
+    "lib/lexi/recovery/case.py": "server see",
+    "lib/lexi/recovery/server_state.py": "status timer closed _begins _verdict",
 }
 BLOCK = re.compile(r"code block '(\S+)'.*?\(N_STATE (\d+)\)\s*\(N_EXC_STACK (\d+)\)", re.S)
 

@@ -16,7 +16,8 @@ SHARDS = 2
 SEED = 1
 SAMPLE = 20  # `make test` has one mutant in so many
 
-tables = deviceless.load("lexi.recovery.policy")
+tables = deviceless.load("lexi.recovery.policies")
+FIELDS = deviceless.load("lexi.recovery.policy_check").FIELDS
 
 # What nothing can notice, and why. Each of these must survive, and no other mutant may.
 # (--full finds the same cells with other values, and waits behind the one before the last try.)
@@ -124,7 +125,7 @@ def cells():
                 ):
                     yield f"{name} state {code} {field}"
         for step, row in policy["steps"].items():
-            for field, value in zip(tables.FIELDS, row, strict=True):
+            for field, value in zip(FIELDS, row, strict=True):
                 if own or row != default["steps"][step]:
                     for i in range(len(value) if isinstance(value, tuple) else 0):
                         yield f"{name} step {step} {field}[{i}] "

@@ -21,7 +21,7 @@ import time
 import test_scenarios
 
 from lexi import codes
-from lexi.recovery import policy
+from lexi.recovery import policies, policy, policy_check
 
 POLICIES = ("DEFAULT", "VERIZON", "GENTLE")
 TABLES = ("states", "steps")
@@ -82,7 +82,7 @@ def count(report, text, killer, verbose):
 
 
 def mutants(name, full):
-    rules = getattr(policy, name)
+    rules = getattr(policies, name)
     default = policy.DEFAULT
     own = name == "DEFAULT"
     for table in TABLES:
@@ -150,7 +150,7 @@ def neither(kind):
 
 
 def step_rows(step, row, full):
-    for i, field in enumerate(policy.FIELDS):
+    for i, field in enumerate(policy_check.FIELDS):
         if i != policy.WAITS_S:
             for other in near(row[i], full):
                 yield field, "%d->%d" % (row[i], other), with_field(row, i, other)
@@ -210,7 +210,7 @@ def load(options):
         if begins(name, only) and not begins(name, without):
             file = File(name)
             start_ms = time.ticks_ms()
-            wrong = file.wrong(getattr(policy, file.policy))
+            wrong = file.wrong(getattr(policies, file.policy))
             if wrong:
                 sys.exit("mutate.py: %s fails without a mutation: %s" % (name, wrong))
             file.cost_ms = time.ticks_diff(time.ticks_ms(), start_ms)

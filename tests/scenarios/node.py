@@ -15,7 +15,7 @@ import json
 import sys
 
 from lexi import Lexi, LexiError, codes
-from lexi.recovery import policy, supervisor, texts
+from lexi.recovery import policies, supervisor, texts
 from lexi.recovery.store import FileStore
 
 OPTIONS = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
@@ -40,7 +40,7 @@ def chance(n):
 
 
 def options():
-    rules = dict(getattr(policy, OPTIONS.get("policy", "DEFAULT")))
+    rules = dict(getattr(policies, OPTIONS.get("policy", "DEFAULT")))
     rules.update(OPTIONS.get("change", {}))
     pins = OPTIONS.get("pins", 3)
     veto_s = OPTIONS.get("veto", 0)

@@ -25,12 +25,12 @@ if sys.implementation.name != "micropython":
     sys.modules["lexi"] = _stub
 
 from lexi import codes
-from lexi.recovery import booking, ladder, moves, policy, store, texts
+from lexi.recovery import booking, ladder, moves, policies, policy, store, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery.case import Case
 from observer import DAY_S, HOUR_S, REGISTERED, Limits, Observer
 
-POLICIES = (policy.DEFAULT, policy.VERIZON, policy.GENTLE)
+POLICIES = (policies.DEFAULT, policies.VERIZON, policies.GENTLE)
 _SHARES = (0, 0, 0, 1, 2)  # worlds of each policy
 
 WORLD_S = 30 * DAY_S
@@ -1273,7 +1273,7 @@ class Mcu:
                 self.put(now_s, server, code)
             if timer_s is not None:
                 world.observer.told_timer(world.t, server, timer_s)
-                self.case.see_timer(now_s, server, timer_s)
+                self.heard(server, "timer", now_s, timer_s)
         if len(reg) > len(listed):
             for server in [s for s in reg if s not in [row[0] for row in listed]]:
                 del reg[server]
@@ -1292,9 +1292,9 @@ class Mcu:
             self.put(now_s, a, b)
         elif kind == "timer":
             world.observer.told_timer(world.t, a, b)
-            self.case.see_timer(now_s, a, b)
+            self.heard(a, "timer", now_s, b)
         elif kind == "closed":
-            self.case.see_closed(now_s, a)
+            self.heard(a, "closed", now_s)
         elif kind == "client":
             if a == 0:
                 self.restarted(now_s)
@@ -1314,6 +1314,11 @@ class Mcu:
         if self.view.reachable is False:
             self.suspect = True
         self.wake()
+
+    def heard(self, server, what, *args):
+        state = self.case.server(server)
+        if state is not None:
+            getattr(state, what)(*args)
 
     def fota_sign(self, now_s, running):
         world = self.world

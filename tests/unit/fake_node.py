@@ -119,7 +119,7 @@ class Node:
     def registered(self, server, timer_s=1000000):
         """It is registered, and an update is not due for long."""
         self.see(server, 3)
-        self.case.see_timer(self.now_s, server, timer_s)
+        self.case.server(server).timer(self.now_s, timer_s)
 
     def client(self, status):
         self.case.see_client(self.now_s, status)

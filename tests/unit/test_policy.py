@@ -6,10 +6,12 @@ import unittest
 
 from lexi import codes
 from lexi.recovery import policy, policy_check
+from lexi.recovery.policy_check import FIELDS
+from lexi.recovery.policies import GENTLE, VERIZON
+from lexi.recovery.texts import STEPS
 from lexi.recovery.policy import (
     CALL,
     DEFAULT,
-    GENTLE,
     RESTART,
     STEP_PARKED_REGISTER,
     STEP_PARKED_RESET,
@@ -18,8 +20,6 @@ from lexi.recovery.policy import (
     STEP_RADIO,
     STEP_REGISTER,
     STEP_RESET,
-    STEPS,
-    VERIZON,
     WATCH,
     check_policy,
 )
@@ -113,7 +113,7 @@ def with_step(step, **fields):
     """A copy of DEFAULT in which some fields of one step differ."""
     row = list(DEFAULT["steps"][step])
     for name, value in fields.items():
-        row[policy.FIELDS.index(name)] = value
+        row[FIELDS.index(name)] = value
     return dict(DEFAULT, name="MINE", steps=_put(DEFAULT["steps"], step, tuple(row)))
 
 
@@ -130,6 +130,11 @@ def refusal(rules):
     except ValueError as e:
         return str(e)
     return None
+
+
+def name_of(step):
+    """As it is written in a policy."""
+    return [n for n in dir(policy) if n[:5] == "STEP_" and getattr(policy, n) == step][0]
 
 
 class PolicyCase(unittest.TestCase):
@@ -268,7 +273,7 @@ class RefusedTest(PolicyCase):
     def test_a_missing_row_of_any_step(self):
         for step in ALL_STEPS:
             rules = dict(DEFAULT, steps=without(DEFAULT["steps"], step))
-            self.refused(rules, "policy DEFAULT", "step %s" % STEPS[step])
+            self.refused(rules, "policy DEFAULT", name_of(step))
 
     def test_bad_rows_of_states(self):
         rows = (
@@ -322,7 +327,7 @@ class RefusedTest(PolicyCase):
             row = DEFAULT["steps"][step]
             for bad in ((), row[:-1], row + row[:1], list(row), 300, "row", None):
                 rules = dict(DEFAULT, steps=_put(DEFAULT["steps"], step, bad))
-                self.refused(rules, "step %s" % STEPS[step], *policy.FIELDS)
+                self.refused(rules, name_of(step), *FIELDS)
 
     def test_every_field_of_every_step_out_of_its_range(self):
         for step in ALL_STEPS:
@@ -343,22 +348,22 @@ class RefusedTest(PolicyCase):
                 self.refused(
                     with_step(step, **{name: value}),
                     "policy MINE",
-                    "step %s" % STEPS[step],
+                    name_of(step),
                     name,
                     "%d" % shown,
                 )
 
     def test_every_field_of_every_step_of_a_wrong_type(self):
         for step in ALL_STEPS:
-            for name in policy.FIELDS:
+            for name in FIELDS:
                 for value in (None, "300", 3600.0, [3600], True, (3600.0,), ("3600",), (None,)):
                     rules = with_step(step, **{name: value})
-                    self.refused(rules, "policy MINE", "step %s" % STEPS[step], name)
+                    self.refused(rules, "policy MINE", name_of(step), name)
 
     def test_a_step_without_waits(self):
         for step in ALL_STEPS:
             rules = with_step(step, waits_s=())
-            self.refused(rules, "step %s" % STEPS[step], "waits_s", "()")
+            self.refused(rules, name_of(step), "waits_s", "()")
 
     def test_the_ends_of_every_range_are_accepted(self):
         for step in ALL_STEPS:

@@ -11,6 +11,8 @@ from lexi.recovery import booking, policy, store, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery.case import Case
 from lexi.recovery.ladder import decide
+from lexi.recovery.policies import GENTLE, VERIZON
+from lexi.recovery.texts import STEPS
 from lexi.recovery.policy import (
     CAP,
     DEAD_PORT,
@@ -23,7 +25,6 @@ from lexi.recovery.policy import (
     FORCED,
     FOTA,
     GAVE_UP,
-    GENTLE,
     HALFWAY,
     LATER,
     MODULE_TRIES,
@@ -45,7 +46,6 @@ from lexi.recovery.policy import (
     SOFT_RESET,
     SPACING,
     START,
-    STEPS,
     STEP_PARKED_REGISTER,
     STEP_PARKED_RESET,
     STEP_PAUSE,
@@ -53,7 +53,6 @@ from lexi.recovery.policy import (
     STEP_RADIO,
     STEP_REGISTER,
     STEP_RESET,
-    VERIZON,
     WAIT,
     WELL,
 )
@@ -263,7 +262,7 @@ def said_an_unknown_code(node):
 def timer_is_frozen(node):
     node.registered(721, 5000)
     for at_s in range(1000, 2000, 130):
-        node.at(at_s, node.case.see_timer, at_s, 721, 175)
+        node.at(at_s, node.case.server(721).timer, at_s, 175)
 
 
 def is_forced(node):
@@ -494,12 +493,10 @@ class Once:
         case = self.case
         for state in case.servers:
             case.see(self.now_s, state.id, state.code)
-            case.see_timer(self.now_s, state.id, self.timer_s)
-            case.see_timer(self.now_s, state.id, self.timer_s)
-            case.see_closed(self.now_s, state.id)
+            state.timer(self.now_s, self.timer_s)
+            state.timer(self.now_s, self.timer_s)
+            state.closed(self.now_s)
         case.see(self.now_s, 9, 3)  # of a server that nobody follows, but was seen before
-        case.see_timer(self.now_s, 9, 5)
-        case.see_closed(self.now_s, 9)
         decide(case, self.now_s)
 
 
@@ -580,9 +577,9 @@ class TwiceTest(unittest.TestCase):
             self.check(
                 "timer %d" % timer_s,
                 prepare,
-                lambda n, timer_s=timer_s: n.case.see_timer(n.now_s, 721, timer_s),
+                lambda n, timer_s=timer_s: n.case.server(721).timer(n.now_s, timer_s),
             )
-        self.check("closed", prepare, lambda n: n.case.see_closed(n.now_s, 721))
+        self.check("closed", prepare, lambda n: n.case.server(721).closed(n.now_s))
         self.check("restart", prepare, lambda n: n.case.restarted(n.now_s))
         self.check("servers", prepare, lambda n: n.case.watch((721, 123)))
         for code in (10, 11, 14, 16, 17):
@@ -618,7 +615,7 @@ class TwiceTest(unittest.TestCase):
     def test_registration_success_said_again_at_once_keeps_the_timer(self):
         def event(node):
             node.case.see(node.now_s, 721, 3)
-            node.case.see_timer(node.now_s, 721, 86307)
+            node.case.server(721).timer(node.now_s, 86307)
 
         node = Node()
         event(node)
@@ -627,7 +624,7 @@ class TwiceTest(unittest.TestCase):
 
 
 class TimerTest(unittest.TestCase):
-    """What see_timer() says decides whether the supervisor is woken."""
+    """What timer() says decides whether the supervisor is woken."""
 
     # Timers seen, (s, timer), and whether anything follows from the last one.
     table = (
@@ -651,7 +648,7 @@ class TimerTest(unittest.TestCase):
             node.see(721, 3)
             for at_s, timer_s in steps:
                 node.now_s = at_s
-                found = node.case.see_timer(at_s, 721, timer_s)
+                found = node.case.server(721).timer(at_s, timer_s)
             self.assertEqual(bool(found), news, "%r" % (steps,))
 
 
@@ -1287,7 +1284,7 @@ class ClosedTest(unittest.TestCase):
         node.asked = []
         for at_s, what in events:
             if what == "closed":
-                node.at(at_s, node.case.see_closed, at_s, 721)
+                node.at(at_s, node.case.server(721).closed, at_s)
             else:
                 node.at(at_s, node.see, 721, what)
         node.run(1000 + 290)
@@ -1308,7 +1305,7 @@ class ClosedTest(unittest.TestCase):
             node = Node()
             for at_s, what in events:
                 if what == "closed":
-                    node.at(at_s, node.case.see_closed, at_s, 721)
+                    node.at(at_s, node.case.server(721).closed, at_s)
                 else:
                     node.at(at_s, node.see, 721, what)
             node.run(710)
@@ -1321,18 +1318,11 @@ class ClosedTest(unittest.TestCase):
             node.see(721, 1)
             for at_s, what in events:
                 if what == "closed":
-                    node.at(at_s, node.case.see_closed, at_s, 721)
+                    node.at(at_s, node.case.server(721).closed, at_s)
                 else:
                     node.at(at_s, node.see, 721, what)
             node.run(800)
             self.assertEqual([row for row in node.asked if row[2] == policy.CLOSED], [])
-
-    def test_of_a_server_nobody_follows_it_says_nothing(self):
-        node = Node()
-        node.see(721, 2)
-        before = state(node.case, 0)
-        node.case.see_closed(0, 999)
-        self.assertEqual(state(node.case, 0), before)
 
 
 class UnknownTest(unittest.TestCase):
@@ -1390,7 +1380,6 @@ class UnknownTest(unittest.TestCase):
             node.see(721, 1)
             before = state(node.case, 0)
             node.case.see(0, 999, code)
-            node.case.see_timer(0, 999, 5)
             self.assertEqual(state(node.case, 0), before, "%d" % code)
 
 

@@ -452,17 +452,18 @@ class KnowledgeTest(Case):
         async def script(node, module):
             await node.live(QUIET_S)
             watcher = getattr(node.watcher, "_target", node.watcher)
-            see = watcher._see
+            state = watcher.case.server(721)
+            status = state.status
 
             def out_of_memory(*args):
-                watcher._see = see
+                state.status = status
                 raise MemoryError
 
-            watcher._see = out_of_memory
+            state.status = out_of_memory
             module.sent()
             module.status(721, 4)
             await node.live(3 * HOUR_S)
-            self.assertTrue(watcher._see is see, node.name)
+            self.assertTrue(state.status is status, node.name)
             self.assertFalse(node.watcher.registered(721), node.name)
             self.assertEqual(module.did()[:1], [REGISTER], node.name)
 

@@ -11,7 +11,7 @@ import unittest
 import harness  # noqa: F401  (first: it may hide the machine code)
 
 from lexi import codes
-from lexi.recovery import booking, ladder, moves, policy, texts
+from lexi.recovery import booking, ladder, moves, policies, policy, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery.case import Case
 
@@ -28,7 +28,7 @@ class World:
         self.pure = scenario["pure"]
         self.now_s = 0
         options = scenario.get("options", {})
-        rules = dict(getattr(policy, policy_of(scenario)) if rules is None else rules)
+        rules = dict(getattr(policies, policy_of(scenario)) if rules is None else rules)
         rules.update(options.get("change", {}))
         self.case = Case(rules, Budgets(rules), lambda n: (n - 1) * over // under)
         self.view = self.case.view
@@ -80,14 +80,14 @@ class World:
         elif verb == "timer":
             server, timer_s = args
             self.codes[server] = (self.codes.get(server, (codes.NO_CODE, None))[0], timer_s)
-            case.see_timer(self.now_s, server, timer_s)
+            self.heard_timer(server, timer_s)
         elif verb == "poll tells":  # and no URC
             server, code, timer_s = args
             self.codes[server] = (code, timer_s)
         elif verb == "forget":  # a poll no longer lists the server
             self.codes.pop(args[0], None)
         elif verb == "closed":
-            case.see_closed(self.now_s, args[0])
+            case.server(args[0]).closed(self.now_s)
         elif verb == "client":
             if args[0] == 0:
                 self.reboot()
@@ -117,6 +117,11 @@ class World:
             self.restart()
         else:
             raise ValueError("pure step: %r" % verb)
+
+    def heard_timer(self, server, timer_s):
+        state = self.case.server(server)
+        if state is not None:
+            state.timer(self.now_s, timer_s)
 
     def reboot(self):
         self.codes = {}
@@ -148,7 +153,7 @@ class World:
             if state is None or state.code != code:
                 case.see(self.now_s, server, code)
             if timer_s is not None and code in codes.REGISTERED:
-                case.see_timer(self.now_s, server, timer_s)
+                self.heard_timer(server, timer_s)
         self.view.polls += 1
 
     def diagnose(self):

@@ -9,11 +9,12 @@ import harness  # noqa: F401  (first: it may hide the machine code)
 from fake_node import Chance, MemoryStore, Node, least, most_in
 
 from lexi.recovery import policy, store, texts
+from lexi.recovery.policies import GENTLE, VERIZON
+from lexi.recovery.texts import STEPS
 from lexi.recovery.policy import (
     CAP_STEPS,
     CAP_S,
     DEFAULT,
-    GENTLE,
     STEP_PARKED_REGISTER,
     STEP_PARKED_RESET,
     STEP_PAUSE,
@@ -21,8 +22,6 @@ from lexi.recovery.policy import (
     STEP_RADIO,
     STEP_REGISTER,
     STEP_RESET,
-    STEPS,
-    VERIZON,
 )
 from lexi.recovery.budget import Budgets
 from lexi.recovery.store import CHECKPOINT_S, FileStore, Keeper, RtcStore, seal, unseal
@@ -1052,10 +1051,10 @@ class WritesTest(unittest.TestCase):
         def well(_action, server):
             for each in (server,) if server else servers:
                 node.see(each, 3)
-                node.case.see_timer(node.now_s, each, 500)
+                node.case.server(each).timer(node.now_s, 500)
                 node.see(each, 5)
                 node.see(each, 3)
-                node.at(node.now_s + 100, node.case.see_closed, node.now_s + 100, each)
+                node.at(node.now_s + 100, node.case.server(each).closed, node.now_s + 100)
                 node.at(node.now_s + 200, node.see, each, 4)
 
         node.react = well

@@ -10,6 +10,7 @@ from lexi import LexiError, blocking, codes
 from lexi.recovery import store, supervise, supervisor, telling, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery import policy
+from lexi.recovery.texts import STEPS
 from lexi.recovery.policy import (
     DEFAULT,
     STEP_PARKED_REGISTER,
@@ -19,7 +20,6 @@ from lexi.recovery.policy import (
     STEP_RADIO,
     STEP_REGISTER,
     STEP_RESET,
-    STEPS,
 )
 
 OK = b"\r\nOK\r\n"

@@ -2,7 +2,7 @@
 # servers, what is known of the module (View), what was spent (budget.Budgets), and since when
 # things are as they are. No I/O, no clock and no random source of its own.
 #
-# Events go in through see(), see_timer(), see_closed(), see_client() and see_init(); ladder.py
+# Status codes go in through see(), what else is heard of a server through its ServerState; ladder.py
 # decides by it; booking.py books what was decided.
 
 from array import array
@@ -88,7 +88,10 @@ class Case:
         self._other_ids = array("H", bytes(2 * _OTHERS))
         self._other_s = array("i", [NEVER] * _OTHERS)
         self.bootstrap = ServerState(_BOOTSTRAP, policy, now_s)
-        self._near = self.bootstrap  # the one seen last: most often the next one too
+        self.near = self.bootstrap  # the one seen last: most often the next one too
+        # Whether a status code of a server means nothing to anything else: no bootstrap is told of
+        # and no initialization. Then it may go to its ServerState without see().
+        self.usual = True
         # The module's start: no verdict before, and nodes that start together do not act as one.
         self.boot_end_s = self._start_end_s = now_s + policy["boot_window_s"]
         self.hold_s = now_s  # no radio action before
@@ -134,7 +137,7 @@ class Case:
                 self._see_other(NEVER, server)
             states.append(state)
         self.servers = states
-        self._near = self.bootstrap
+        self.near = self.bootstrap
 
     def force(self, step, server=0):
         """Take one step of policy.py at the next decision, without its waits; 0: none.
@@ -146,11 +149,11 @@ class Case:
 
     def server(self, server):
         """The ServerState of a server, or None."""
-        if self._near.id == server:
-            return self._near
+        if self.near.id == server:
+            return self.near
         for state in self.servers:
             if state.id == server:
-                self._near = state
+                self.near = state
                 return state
         return None
 
@@ -161,28 +164,24 @@ class Case:
 
     def see(self, now_s, server, code):
         """Take a status code, from a URC or a poll; return whether anything follows from it."""
-        view = self.view
-        if view.init is not None and code in _ALIVE:
-            view.init = None  # whatever failed, it did not
-        state = self.server(server)
-        over = code < _FIRST_BOOTSTRAP or code == _BOOTSTRAP_DONE
-        if state is None or state is self.bootstrap:
+        state = self.near
+        if state.id != server:
+            state = self.server(server)
+        bootstrap = self.bootstrap
+        if self.view.init is not None and code in _ALIVE:
+            self.view.init = None  # whatever failed, it did not
+        if state is None or state is bootstrap:
             if code < _FIRST_BOOTSTRAP or code == NO_CODE:
                 self._see_other(now_s if code in REGISTERED else NEVER, server)
                 return True
-            state = self.bootstrap
-        if over and code != state.code and self.bootstrap.code != NO_CODE:
-            self.bootstrap.status(now_s, NO_CODE)
-        if over and state is self.bootstrap:
+            state = bootstrap
+            self.usual = False
+        if bootstrap.code != NO_CODE and code != state.code:
+            if code < _FIRST_BOOTSTRAP or code == _BOOTSTRAP_DONE:
+                bootstrap.status(now_s, NO_CODE)
+        if state is bootstrap and code == _BOOTSTRAP_DONE:
             return True
-        if state.registered and code != state.code:
-            self._held(state, now_s)
         return state.status(now_s, code)
-
-    def see_timer(self, now_s, server, timer_s):
-        """Take the seconds to the next update; return whether anything follows from them."""
-        state = self.server(server)
-        return state is not None and state.timer(now_s, timer_s)
 
     def see_closed(self, now_s, server):
         """The connection to a server was closed."""
@@ -199,6 +198,7 @@ class Case:
         """Take the status of the client's initialization (event 5)."""
         self.view.init = status
         self.view.init_s = now_s
+        self.usual = False
 
     def restarted(self, now_s):
         """The module restarted: nothing that was known of it holds any more."""
@@ -239,11 +239,15 @@ class Case:
             self._polls = view.polls
             self._polled(now_s if view.polled_s is None else view.polled_s)
         self._follow_network()
+        self.usual = view.init is None and self.bootstrap.code == NO_CODE
         dead_end_s = LATER
         if view.client == _CLIENT_BOOTSTRAP and self.bootstrap.code == NO_CODE:
             dead_end_s = view.client_s + self.policy["init_s"]
         for state in self.servers:
             state.dead_end_s = dead_end_s
+            if state.lost_s != NEVER:
+                self._held(state, state.lost_s)
+                state.lost_s = NEVER
             if state.registered:
                 self.up_s = now_s
                 self._found_net_s = NEVER

@@ -105,17 +105,6 @@ STEP_PINS = const(5)  # RESET_N, or off and on by PWR_ON
 STEP_PARKED_REGISTER = const(6)
 STEP_PARKED_RESET = const(7)
 
-STEPS = (
-    "",
-    "re-register",
-    "pause and resume",
-    "radio off and on",
-    "soft reset",
-    "reset by pins",
-    "re-register, parked",
-    "soft reset, parked",
-)
-
 # What a parked step counts as besides, for spacing and caps.
 PARKED_AS = {STEP_PARKED_REGISTER: STEP_REGISTER, STEP_PARKED_RESET: STEP_RESET}
 
@@ -164,7 +153,6 @@ SPACING_S = const(2)
 TRIES = const(3)
 CAP_STEPS = const(4)
 CAP_S = const(5)
-FIELDS = ("window_s", "waits_s", "spacing_s", "tries", "cap", "cap_s")
 
 # step: (window_s    after the command; no verdict on it before, unless the module says "failed",
 #        waits_s     before the first, second, ... try, times 1..1 + jitter; the last one stays,
@@ -236,35 +224,12 @@ DEFAULT = {
     "bound_s": 172800,
 }
 
-# VZW: at most 4 automated accesses to the radio network an hour.
-VERIZON = dict(DEFAULT)
-VERIZON["name"] = "VERIZON"
-VERIZON["radio_per_hour"] = 4
-
-# For batteries, and for fleets on one small server: longer waits, fewer resets.
-_GENTLE_STEPS = dict(_STEPS)
-_GENTLE_STEPS[STEP_REGISTER] = (300, (300, 900, 1800, 3600, 7200), 300, 5, 4, 3600)
-_GENTLE_STEPS[STEP_PAUSE] = (300, (3600,), 3600, 1, 4, 86400)
-_GENTLE_STEPS[STEP_RADIO] = (600, (14400,), 14400, 1, 2, 86400)
-_GENTLE_STEPS[STEP_RESET] = (475, (14400, 43200, 86400), 14400, 2, 2, 86400)
-_GENTLE_STEPS[STEP_PINS] = (475, (14400,), 14400, 2, 2, 86400)
-_GENTLE_STEPS[STEP_PARKED_REGISTER] = (300, (43200,), 43200, 0, 2, 86400)
-
-GENTLE = dict(DEFAULT)
-GENTLE["name"] = "GENTLE"
-GENTLE["steps"] = _GENTLE_STEPS
-GENTLE["radio_per_hour"] = 6
-GENTLE["jitter_percent"] = 100
-GENTLE["start_spread_s"] = 900
-GENTLE["bound_s"] = 259200
-
 
 def check_policy(policy):
     """Return a sound policy; raise ValueError, naming the row, for any other: see policy_check.py.
 
-    What checks takes 4 kB, so it does not stay; those of this file are sound as they are.
+    What checks takes 4 kB, so it does not stay; DEFAULT is sound as it is.
     """
-    for shipped in (DEFAULT, VERIZON, GENTLE):
-        if policy is shipped:
-            return policy
+    if policy is DEFAULT:
+        return policy
     return borrow("lexi.recovery.policy_check").check(policy)

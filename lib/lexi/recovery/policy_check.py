@@ -4,9 +4,9 @@
 from micropython import const
 
 from .. import codes
+from . import policy as numbers
 from .policy import (
     CAP_S,
-    FIELDS,
     RESTART,
     SPACING_S,
     STEP_PARKED_REGISTER,
@@ -16,12 +16,14 @@ from .policy import (
     STEP_RADIO,
     STEP_REGISTER,
     STEP_RESET,
-    STEPS,
     WAITS_S,
     WATCH,
     WINDOW_S,
 )
 from .policy import DEFAULT as _DEFAULT
+
+# Fields of a step, in their order.
+FIELDS = ("window_s", "waits_s", "spacing_s", "tries", "cap", "cap_s")
 
 # What a step may not go below: (window_s, wait_s and spacing_s).
 _LOWEST = {
@@ -60,6 +62,13 @@ _RANGES = {
 }
 
 
+def _name(step):
+    # As it is written in a policy.
+    for name in dir(numbers):
+        if name.startswith("STEP_") and getattr(numbers, name) == step:
+            return name
+
+
 def _whole(row, name, value, lowest, highest):
     if not isinstance(value, int) or not lowest <= value <= highest:
         raise ValueError("%s: %s: %r, expected %d..%d" % (row, name, value, lowest, highest))
@@ -86,7 +95,7 @@ def check(policy):
         if step not in _LOWEST:
             raise ValueError("%s: step %r, expected 1..%d" % (name, step, STEP_PARKED_RESET))
     for step in range(STEP_REGISTER, STEP_PARKED_RESET + 1):
-        _check_step("%s: step %s" % (name, STEPS[step]), policy["steps"].get(step), step)
+        _check_step("%s: %s" % (name, _name(step)), policy["steps"].get(step), step)
     for key, (lowest, highest) in _RANGES.items():
         _whole(name, key, policy.get(key), lowest, highest)
     if not isinstance(policy.get("reenable"), bool):

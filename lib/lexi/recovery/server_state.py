@@ -62,6 +62,7 @@ class ServerState:
         self.good_s = NEVER
         self.proof_s = NEVER
         self.updated = False
+        self.lost_s = NEVER  # when it was lost, until the Case has taken note
         # The time to the next update as it was told last, when, and whether it stands still.
         self.timer_s = NEVER
         self.timer_at_s = NEVER
@@ -103,25 +104,41 @@ class ServerState:
             if now_s - self.proof_s < self._policy["suspect_s"]:
                 self.proof_s = now_s
                 return False
-        if code not in self._states:
+        states = self._states
+        if code not in states:
             if now_s - self.odd_s >= self._policy["unseen_s"]:
                 self.odd_s = now_s
                 self._ask(now_s + self._policy["suspect_s"], UNKNOWN_CODE)
             return True
         old = self.code
+        kind = states[code][0]
         if code == _SUCCESS:
-            self._proved(now_s, old)
-        elif self._states[code][0] == FAILED and self.answer_s == NEVER:
+            if old != code:
+                self.timer_s = NEVER
+                self.updated = self.updated or old in REGISTERED
+            elif now_s - self.proof_s >= self._policy["suspect_s"]:
+                self.timer_s = NEVER
+                self.updated = True
+            self.proof_s = now_s
+            if self.distrust == _TESTED:
+                self.distrust = _DISTRUSTED
+        elif kind == FAILED and self.answer_s == NEVER:
             self.answer_s = now_s
         if code == old:
             return True
-        self._enter(now_s, code)
+        self.code = code
+        self.enter_s = now_s
+        self.judged_s = NEVER
+        if code not in _TRYING:
+            self.busy_s = NEVER
+        elif self.busy_s == NEVER:
+            self.busy_s = now_s
         if code in _IN_FLIGHT and now_s - self.closed_s < self._policy["closed_s"]:
             self._ask(now_s + self._policy["suspect_s"], CLOSED)
-        if not self._possible(now_s, old):
+        if code not in states[old][1] and not self._begins(now_s, old):
             self.suspect = True
             self._ask(now_s + self._policy["suspect_s"], ILLEGAL)
-        elif not self.suspect:
+        elif self.registered is not (kind == GOOD) and not self.suspect:
             self._verdict(now_s)
         return True
 
@@ -170,7 +187,9 @@ class ServerState:
 
     def restarted(self, now_s, quiet_s, spread_s):
         """The module restarted: nothing that was known of it holds any more."""
-        self._enter(now_s, NO_CODE)
+        self.code = NO_CODE
+        self.enter_s = now_s
+        self.busy_s = self.judged_s = NEVER
         self.registered = self.suspect = self.settled = False
         self.timer_s = NEVER
         self.boot_s = now_s
@@ -271,30 +290,10 @@ class ServerState:
             return since_s
         return self.quiet_s + self.spread_s
 
-    def _proved(self, now_s, old):
-        if old == _SUCCESS and now_s - self.proof_s >= self._policy["suspect_s"]:
-            self.updated = True
-            self.timer_s = NEVER
-        self.proof_s = now_s
-        if self.distrust == _TESTED:
-            self.distrust = _DISTRUSTED
-        if old != _SUCCESS:
-            self.timer_s = NEVER
-            self.updated = self.updated or old in REGISTERED
-
-    def _enter(self, now_s, code):
-        if code not in _TRYING:
-            self.busy_s = NEVER
-        elif self.busy_s == NEVER:
-            self.busy_s = now_s
-        self.code = code
-        self.enter_s = now_s
-        self.judged_s = NEVER
-
-    def _possible(self, now_s, old):
-        if old == NO_CODE or self.code == NO_CODE or self.code in self._states[old][1]:
-            return True
+    def _begins(self, now_s, old):
         # After a restart, or a step of ours, anything may begin anew.
+        if old == NO_CODE or self.code == NO_CODE:
+            return True
         started_s = max(self.boot_s, self.tried_s)
         return self.code in _BEGINNINGS and now_s - started_s < self._policy["boot_window_s"]
 
@@ -306,6 +305,8 @@ class ServerState:
             self.updated = False
             self.renewals += 1
             self.settled = True
+        elif self.registered and not registered:
+            self.lost_s = now_s
         self.registered = registered
 
     def _ask(self, at_s, why):

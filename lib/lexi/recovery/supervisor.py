@@ -113,8 +113,6 @@ class Supervisor:
         parts = (self._freeze, self._contact, self._diagnosis, self._teller)
         self._actions = Actions(lexi, self.case, parts, self._save, veto, pin_reset, power_cycle)
         self.decision = wait(numbers.BOOT)
-        self._see = self.case.see
-        self._see_timer = self.case.see_timer
         self._stirred = False  # an event set the signal, and due_s() was not asked since
         self._due_at_s = 0  # what due_s() has found
         self._calm_s = NEVER  # and until when that holds, unless something happens: see _stir()
@@ -341,30 +339,38 @@ class Supervisor:
             self.case.restarted(now_s)
 
     def _event(self, event, server, value):
-        now_s = self._clock.s
+        case = self.case
         if self._registry.restarts != self._restarts:
-            self._sync_restarts(now_s)
-        news = True
+            self._sync_restarts(self._clock.s)
+        state = case.near
+        if state.id != server:
+            state = case.server(server)
+        if event == REGISTRATION and case.usual and state is not None and value != NO_CODE:
+            if not state.status(self._clock.s, value):
+                return
+        elif event == TIMER:
+            if state is None or not state.timer(self._clock.s, value):
+                return
+        elif event == NOTIFICATION or not self._rare_event(event, server, value):
+            return  # of the one notification that matters the Freeze is told
+        self._calm_s = NEVER
+        if not self._stirred:
+            self._stirred = True
+            self._signal.set()
+
+    def _rare_event(self, event, server, value):
+        case = self.case
         if event == REGISTRATION or event == BOOTSTRAP:
             if value == NO_CODE and self._registry.code(server) != value:
-                return  # the module said so, which means nothing
-            news = self._see(now_s, server, value)
-        elif event == TIMER:
-            news = self._see_timer(now_s, server, value)
-        elif event == NOTIFICATION:
-            return  # of the one that matters the Freeze is told
-        elif event == CONNECTION:
-            if value == CONNECTION_CLOSED:
-                self.case.see_closed(now_s, server)
-        elif event == CLIENT:
-            self.case.see_client(now_s, value)
+                return False  # the module said so, which means nothing
+            return case.see(self._clock.s, server, value)
+        if event == CLIENT:
+            case.see_client(self._clock.s, value)
         elif event == INIT:
-            self.case.see_init(now_s, value)
-        if news:
-            self._calm_s = NEVER
-            if not self._stirred:
-                self._stirred = True
-                self._signal.set()
+            case.see_init(self._clock.s, value)
+        elif event == CONNECTION and value == CONNECTION_CLOSED:
+            case.see_closed(self._clock.s, server)
+        return True
 
     def _stir(self):
         # Something happened: due_s() is to be asked again, and looks at all of it.

@@ -1,6 +1,6 @@
 # What the supervisor does and why, in words for people.
 
-from .policy import CAP_S, LATER, NEVER, STEPS
+from .policy import CAP_S, LATER, NEVER
 from .telling import DEFERRED
 
 # Kinds of events.
@@ -16,6 +16,18 @@ KINDS = (
     "parked",
     "store failed",
     "firmware update",
+)
+
+# Steps, in the order of their numbers.
+STEPS = (
+    "",
+    "re-register",
+    "pause and resume",
+    "radio off and on",
+    "soft reset",
+    "reset by pins",
+    "re-register, parked",
+    "soft reset, parked",
 )
 
 ACTIONS = (
