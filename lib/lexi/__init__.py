@@ -7,7 +7,7 @@ __version__ = "0.1.0"
 
 __getattr__ = lazy(
     globals(),
-    " blocking codes commands config describe events facade known monitor recovery registry sockets ",
+    " blocking codes commands config describe events facade known monitor power recovery registry sockets ",
     {
         "Lexi": "lexi.facade",
         "LexiError": "lexi.facade",

@@ -19,6 +19,7 @@ package(
         "facade.py",
         "known.py",
         "monitor.py",
+        "power.py",
         "registry.py",
         "sockets.py",
     ),

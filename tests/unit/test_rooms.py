@@ -59,6 +59,7 @@ class LazyTest(unittest.TestCase):
             ("import atport.channel, atport.aio, atport.blocking", ("lexi", "atport.raw")),
             ("from lexi import codes", ("lexi.registry", "atport.channel")),
             ("import lexi.sockets", ("lexi.registry", "lexi.monitor", "lexi.commands")),
+            ("import lexi.power", ("lexi.registry", "lexi.monitor", "lexi.commands")),
             ("from lexi import AtError", ("lexi.facade", "lexi.registry")),
             ("import lexi.commands", ("lexi.registry", "lexi.monitor", "lexi.config")),
             ("import lexi.registry", ("lexi.monitor", "lexi.commands", "lexi.describe")),
