@@ -1,6 +1,6 @@
 """Which of the project's files go onto a board, and in which form.
 
-Everything below lib/, the node and pins of boards/, and board.py and main.py of one board. What
+Everything below lib/, the node of boards/, and board.py and main.py of one board. What
 is in them is none of this file's business. tools/deploy and the virtual Pico put them there.
 """
 

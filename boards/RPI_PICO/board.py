@@ -2,8 +2,9 @@
 # On three wires RTS and DTR of the module are held low (README, wiring). With CTS and RTS wired too
 # the module waits while this side does not read, and nothing is lost when flash is written.
 
-import pins
 from machine import UART, Pin
+
+from lexi.power import Power, open_drain, sense
 
 UART_ID = 0
 TX_PIN = 0  # GP0, to TXD of the module (its input)
@@ -13,12 +14,15 @@ RTS_PIN = None  # GP3, to RTS of the module (its input)
 BAUD = 115200
 RXBUF_BYTES = 1024  # holds 88 ms of input while the application is busy
 
-RESET_N_PIN = None  # GPIO on RESET_N, open drain; None: not wired
 PWR_ON_PIN = None  # GPIO on PWR_ON, open drain; None: not wired
+PWR_ON_INVERTED = False  # a transistor sits between
+RESET_N_PIN = None  # GPIO on RESET_N, open drain; None: not wired
+RESET_N_INVERTED = False
+V_INT_PIN = None  # GPIO from V_INT, which is 1.8 V; None: not wired
+V_INT_INVERTED = False
 
 FLOW = CTS_PIN is not None and RTS_PIN is not None
 OPTIONS = {"rxbuf": RXBUF_BYTES, "flow": FLOW, "max_servers": 4}
-SUPERVISOR = pins.options(pins.open_drain(RESET_N_PIN), pins.open_drain(PWR_ON_PIN))
 
 
 def open_uart():
@@ -28,3 +32,15 @@ def open_uart():
         options["rts"] = Pin(RTS_PIN)
         options["flow"] = UART.CTS | UART.RTS
     return UART(UART_ID, baudrate=BAUD, **options)
+
+
+def open_power():
+    return Power(
+        open_drain(PWR_ON_PIN, PWR_ON_INVERTED),
+        open_drain(RESET_N_PIN, RESET_N_INVERTED),
+        sense(V_INT_PIN, V_INT_INVERTED),
+    )
+
+
+POWER = open_power()
+SUPERVISOR = POWER.options()

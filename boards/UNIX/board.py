@@ -1,20 +1,20 @@
 # A PC: the module, or its simulation, behind a tty. The environment says which:
 #   LEXI_UART   its path, such as /dev/ttyUSB0
 #   LEXI_SPEED  how fast the clock runs, for a simulated module of the same --speed
-#   LEXI_PINS   port of the simulation's --control, which then is PWR_ON and RESET_N
+#   LEXI_PINS   port of the simulation's --control, which then is PWR_ON, RESET_N and V_INT
 #   LEXI_STORE  file for what must survive a restart
 
 import asyncio
+import json
 import os
 import socket
 import termios
 import time
 from micropython import const
 
-import pins
-
 from atport.aio import Runtime, Signal
 from atport.clock import Clock
+from lexi.power import Power
 from lexi.recovery.store import FileStore
 
 _CC = const(6)  # index of the control characters in tcgetattr()
@@ -41,20 +41,28 @@ class _Runtime(Runtime):
     sleep_ms = staticmethod(_sleep_ms)
 
 
+def _ask(text):
+    # One line to the simulation's control port, one line back.
+    s = socket.socket()
+    s.connect(socket.getaddrinfo("127.0.0.1", int(os.getenv("LEXI_PINS")))[0][-1])
+    s.write(text + "\n")
+    answer = s.readline()
+    s.close()
+    return answer
+
+
 def _pin(name):
-    # Each edge is one line to the simulation's control port.
-    port = os.getenv("LEXI_PINS")
-    if not port:
-        return None
+    return lambda level: _ask(name + (" high" if level else " low"))
 
-    def drive(level):
-        s = socket.socket()
-        s.connect(socket.getaddrinfo("127.0.0.1", int(port))[0][-1])
-        s.write("%s %s\n" % (name, "high" if level else "low"))
-        s.readline()
-        s.close()
 
-    return drive
+def _v_int():
+    return json.loads(_ask("state"))["v_int"]
+
+
+def open_power():
+    if not os.getenv("LEXI_PINS"):
+        return Power()
+    return Power(_pin("pwr_on"), _pin("reset_n"), _v_int)
 
 
 # Both are short: a simulated module is back soon, and one that falls silent is to be noticed.
@@ -63,7 +71,8 @@ OPTIONS = {"reboot_wait_s": 1, "silence_s": 300, "flow": True, "match_flow": Fal
 if _SPEED != 1:  # for asyncio only
     OPTIONS["runtime"] = _Runtime()
     OPTIONS["clock"] = Clock(_ticks)
-SUPERVISOR = pins.options(_pin("reset_n"), _pin("pwr_on"))
+POWER = open_power()
+SUPERVISOR = POWER.options()
 SUPERVISOR["store"] = FileStore(os.getenv("LEXI_STORE") or "lexi.bud")
 
 

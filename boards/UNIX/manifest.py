@@ -2,6 +2,5 @@
 include("$(PORT_DIR)/variants/manifest.py")
 include("../../manifest.py")
 module("node.py", base_path="..")
-module("pins.py", base_path="..")
 module("board.py")
 module("main.py")

@@ -35,7 +35,7 @@ def library_files():
 def test_manifest_of_a_board_freezes_the_library_and_the_node(board_name):
     files = Manifest(ROOT / "boards" / board_name / "manifest.py").files
     names = sorted(name for _, name in files)
-    assert names == sorted([*library_files(), "node.py", "pins.py", "board.py", "main.py"])
+    assert names == sorted([*library_files(), "node.py", "board.py", "main.py"])
 
 
 @pytest.fixture
@@ -58,6 +58,6 @@ def test_install_with_mpremote_and_first_steps(board, module, tmp_path):
     for name in library_files():
         source = ROOT / "lib" / name
         assert (tmp_path / "lib" / name).read_bytes() == source.read_bytes()
-    mpremote(board, "cp", "boards/UNIX/board.py", "boards/pins.py", ":lib/")
+    mpremote(board, "cp", "boards/UNIX/board.py", ":lib/")
     printed = mpremote(board, "exec", FIRST_STEPS.format(tty=module))
     assert printed.split() == ["registered:", "True", "from:", "lib/lexi/__init__.py"]

@@ -76,7 +76,7 @@ def test_source_parts_and_no_node(board, tmp_path):
 @pytest.mark.slow
 def test_main_that_was_put_there_is_named_when_it_goes(board, tmp_path):
     deploy(board)
-    assert "removed   main.py, board.mpy, node.mpy, pins.mpy\n" in deploy(board, "--no-node")
+    assert "removed   main.py, board.mpy, node.mpy\n" in deploy(board, "--no-node")
     assert not (tmp_path / "main.py").exists()
 
 

@@ -169,7 +169,7 @@ def test_project_files_are_the_whole_library_and_the_node():
     root = unixport.ROOT
     library = {f"lib/{path.relative_to(root / 'lib')}" for path in root.glob("lib/**/*.py")}
     assert library <= names
-    assert {"main.py", "board.py", "node.py", "pins.py"} <= names
+    assert {"main.py", "board.py", "node.py"} <= names
     assert not any(name.endswith("manifest.py") for name in names)
     assert project_files("none") == {}
 

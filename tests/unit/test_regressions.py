@@ -1,12 +1,12 @@
 # Faults that this library once had: each test fails where one of them comes back.
 
 import asyncio
-import sys
 import unittest
 
 import fake_node
 import harness
 from lexi import AtTimeout, blocking
+from lexi.power import Power
 from lexi.recovery import store, supervise, supervisor, telling
 from lexi.recovery import policy
 from lexi.recovery.policy import DEFAULT, STEP_RESET
@@ -27,7 +27,6 @@ from test_supervisor import (
     row,
 )
 
-BOARDS = __file__.rsplit("/", 2)[0] + "/../boards"
 NODES = (BlockingNode, AioNode)
 POLL = b"AT+ULWM2MREG?"
 ENABLE = b"AT+ULWM2M=0"
@@ -347,18 +346,15 @@ class PortTest(Case):
 
     def test_pins_without_asyncio(self):
         # asyncio.sleep_ms() without a task: the MCU crashed with RESET_N held low.
-        sys.path.append(BOARDS)
-        import pins
-
         for new_node in NODES:
             module = Module()
             levels = []
 
             def drive(name):
                 def level(value):
-                    levels.append((name, value, module.stream.ticks.ms))
-                    if value:
+                    if value and levels and levels[-1][1] == 0:
                         module.pulse(name)
+                    levels.append((name, value, module.stream.ticks.ms))
 
                 return level
 
@@ -369,7 +365,9 @@ class PortTest(Case):
                 await node.live(2 * HOUR_S)
                 self.assertTrue(node.watcher.registered(721), node.name)
 
-            node = new_node(module, **pins.options(drive("reset"), drive("power")))
+            power = Power(drive("power"), drive("reset"))
+            levels.clear()  # they were left alone from then on
+            node = new_node(module, **power.options())
             node.run(script)
             found = [(name, value) for name, value, _ in levels]
             expected = [("reset", 0), ("reset", 1)] + [("power", 0), ("power", 1)] * 2

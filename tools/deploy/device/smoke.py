@@ -40,7 +40,7 @@ def forget(library):
     import sys
 
     for name in list(sys.modules):
-        if name.split(".")[0] in library or name in ("node", "board", "pins"):
+        if name.split(".")[0] in library or name in ("node", "board"):
             del sys.modules[name]
 
 
