@@ -43,7 +43,7 @@ class Channel(Settler):
         nothing is lost when flash is written.
     claim: take the stream at once from an earlier Channel on it, or later by claim().
 
-    unanswered: AT in sync() since the last answer. More counters: see Receiver.
+    unanswered: AT in sync() since the last answer; retries: all of them. More counters: see Receiver.
     Raises ValueError for a stream or for sizes that cannot work.
     """
 

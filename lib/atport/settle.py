@@ -27,6 +27,7 @@ class Settler(Receiver):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.unanswered = 0
+        self.retries = 0
         self._deadline_ms = 0
         self._unsent = b""  # of the command line or payload that is being written
         # What a command announced before it gave up without a prompt. The module still wants so
@@ -148,6 +149,7 @@ class Settler(Receiver):
                 except PortError:
                     self.check_owner()
                     self.unanswered += 1
+                    self.retries += 1
                     if tries <= 0:
                         raise
             if exchange.detail == b"numeric":

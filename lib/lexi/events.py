@@ -12,20 +12,21 @@ class Events:
     """`async for event, server, value in Events(registry, runtime)`: events as they come.
 
     source: has subscribe(fn), unsubscribe(fn) and its channel. Holds `size` events; when full, the
-    oldest is dropped and counted in `dropped`. `width` ints each: 3 are told as arguments, more as a
-    tuple. Raises PortTaken when a newer Channel has the stream.
+    oldest is dropped and counted in `dropped`. event: the class of a supervisor's events; None for
+    those of a registry, which are told as three arguments. Raises PortTaken when a newer Channel has the stream.
     """
 
-    def __init__(self, source, runtime, size=16, width=3):
+    def __init__(self, source, runtime, size=16, event=None):
         check("size", size, 1, 1000)
         self._source = source
-        self._items = array("i", bytes(4 * width * size))
         self._size = size
-        self._width = width
+        self._event = event
+        width = self._width = 6 if event else 3
+        self._items = array("i", bytes(4 * width * size))
         self._first = 0
         self._count = 0
         self._ready = runtime.signal()
-        self._fn = self._put if width == 3 else self._put_tuple
+        self._fn = self._put_tuple if event else self._put
         self._open = True
         self.dropped = 0
         source.subscribe(self._fn)
@@ -71,4 +72,5 @@ class Events:
         at = self._first * self._width
         self._first = (self._first + 1) % self._size
         self._count -= 1
-        return tuple(self._items[at : at + self._width])
+        values = tuple(self._items[at : at + self._width])
+        return self._event(*values) if self._event else values

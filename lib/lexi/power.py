@@ -118,6 +118,7 @@ class Power:
         return {
             "pin_reset": None if self._reset_n is None else self.reset,
             "power_cycle": None if self._pwr_on is None else self.cycle,
+            "power_on": None if self._pwr_on is None else self.on,
         }
 
     def is_on(self):

@@ -1522,9 +1522,9 @@ def _more_resets(rules):
 class _Refilled(Budgets):
     """A restart of the MCU refills the caps."""
 
-    def unpack(self, data, now_s, wall_s=None):
-        Budgets.unpack(self, data, now_s, wall_s)
-        for ring in self._rings:
+    def started(self, now_s):
+        Budgets.started(self, now_s)
+        for ring in self.rings:
             for i in range(len(ring)):
                 ring[i] = policy.NEVER
 
@@ -1642,7 +1642,7 @@ def memory(seed, days, broken):
         world.run((day + 1) * DAY_S)
         world.observer.violations = []
         case = world.mcu.case
-        now = (len(case.servers), [len(ring) for ring in case.budgets._rings])
+        now = (len(case.servers), [len(ring) for ring in case.budgets.rings])
         if shape not in (None, now):
             raise AssertionError("%r became %r" % (shape, now))
         shape = now

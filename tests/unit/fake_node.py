@@ -85,6 +85,7 @@ class Node:
         self.view.reachable = True
         self.view.pins = pins
         self.case.watch(servers or (721,))
+        self.case.restarted(now_s)  # both start together
         self.found = {
             "sim": policy.SIM_READY,
             "attached": True,
@@ -236,6 +237,11 @@ class Node:
     def steps(self):
         """What was done, without times."""
         return [action for _, action, _, _ in self.taken]
+
+
+def writes_per_day(rules, starts=0):
+    """The most records that a day with so many starts may need: checkpoints, two for each step."""
+    return 24 + 24 * 2 * rules["radio_per_hour"] + 9 * starts
 
 
 def most_in(times, window_s):

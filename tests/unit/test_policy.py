@@ -134,7 +134,7 @@ def refusal(rules):
 
 def name_of(step):
     """As it is written in a policy."""
-    return [n for n in dir(policy) if n[:5] == "STEP_" and getattr(policy, n) == step][0]
+    return next(n for n in dir(policy) if n[:5] == "STEP_" and getattr(policy, n) == step)
 
 
 class PolicyCase(unittest.TestCase):

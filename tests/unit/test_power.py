@@ -378,6 +378,7 @@ class ArgumentTest(unittest.TestCase):
             options = rig.power.options()
             self.assertEqual(options["pin_reset"] is not None, "reset_n" in wired)
             self.assertEqual(options["power_cycle"] is not None, "pwr_on" in wired)
+            self.assertEqual(options["power_on"] is not None, "pwr_on" in wired)
         run(options["pin_reset"](rig.sleep_ms))
         run(options["power_cycle"](rig.sleep_ms))
         self.assertEqual(rig.resets, 1)

@@ -63,14 +63,14 @@ BOOT_S = 420  # no verdict on a registration so long after a boot
 
 ACTIONS = (
     "NONE POLL DIAGNOSE REGISTER PAUSE RESUME RADIO_OFF RADIO_ON SOFT_RESET PIN_RESET POWER_CYCLE"
-    " ENABLE_SERVER PARK"
+    " ENABLE_SERVER PARK SWITCH_ON KICK"
 )
 REASONS = (
     "WELL BOOT MODULE_TRIES GAVE_UP STUCK OWN_RETRY OVERDUE DEAD_END ILLEGAL UNKNOWN_CODE FROZEN"
     " CLOSED UNSEEN LOST_URC DETACHED DENIED SIM_FAULT SIM_LOCK DEAD_PORT NO_PINS PRODUCTION"
     " INIT_FAILED INIT_HANGS CLIENT_IDLE DISABLED NO_SERVERS SERVER_MISSING SERVER_DISABLED"
     " RADIO_WAS_OFF WAS_PAUSED EXHAUSTED OTHERS_WELL FORCED WAIT START SPACING CAP RADIO_CAP FOTA"
-    " HALFWAY VETO PAUSED RESULT NO_ANSWER"
+    " HALFWAY VETO PAUSED RESULT NO_ANSWER NOT_ANSWERED LEFT_ALONE REPORTS"
 )
 
 
@@ -85,7 +85,7 @@ def told(decision):
 
 def state(case, now_s):
     """All that a case knows, as text."""
-    parts = [case.budgets.pack(now_s)]
+    parts = [store.pack(case.budgets, now_s)]
     for thing in [case, case.view, case.bootstrap] + case.servers:  # noqa: RUF005
         for name, value in sorted(thing.__dict__.items()):
             if value is None or type(value) in (int, bool, tuple):
@@ -209,7 +209,7 @@ def nothing_is_known(node):
 
 def update_is_running(node):
     node.see(721, 4)
-    node.budgets.fota_s = 100
+    node.case.fota_sign(100, False)
 
 
 def step_is_half_done(node):
@@ -360,7 +360,7 @@ class TextsTest(unittest.TestCase):
     def test_no_constant_is_without_a_text(self):
         # all small numbers of the policy are actions, reasons, or of one of these
         known = ACTIONS.split() + REASONS.split()
-        known += "SIM_UNKNOWN SIM_READY SIM_LOCKED SIM_FAILED HAS_RESET HAS_POWER".split()
+        known += "SIM_UNKNOWN SIM_READY SIM_LOCKED SIM_FAILED HAS_RESET HAS_POWER HAS_ON".split()
         known += "MARK_PAUSED MARK_RADIO_OFF MARK_REBOOT NEVER LATER WATCH CALL RESTART".split()
         known += "WINDOW_S WAITS_S SPACING_S TRIES CAP_STEPS CAP_S".split()
         for name in dir(policy):
@@ -801,7 +801,7 @@ class ForceTest(unittest.TestCase):
     def test_a_firmware_update_holds_it(self):
         for step, first in self.FIRST.items():
             node = self.well()
-            node.budgets.fota_s = 900
+            node.case.fota_sign(900, False)
             node.case.force(step, 721)
             node.run(900 + HOUR_S - 1)
             self.assertEqual(node.taken, [], STEPS[step])
@@ -1037,7 +1037,7 @@ class HeldByTest(unittest.TestCase):
     def test_a_firmware_update(self):
         node = Node()
         node.see(721, 4)
-        node.budgets.fota_s = 50
+        node.case.fota_sign(50, False)
         self.check(node, NONE, FOTA, 50 + HOUR_S, FOTA)
         node.run(50 + HOUR_S - 1)
         self.assertEqual((node.taken, node.asked), ([], []))
@@ -1045,7 +1045,7 @@ class HeldByTest(unittest.TestCase):
     def test_a_dead_port_during_a_firmware_update_is_none(self):
         node = Node()
         node.view.reachable = False
-        node.budgets.fota_s = 50
+        node.case.fota_sign(50, False)
         self.check(node, NONE, FOTA, 50 + HOUR_S, FOTA)
 
     def test_a_step_that_is_half_done(self):

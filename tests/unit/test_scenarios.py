@@ -11,7 +11,7 @@ import unittest
 import harness  # noqa: F401  (first: it may hide the machine code)
 
 from lexi import codes
-from lexi.recovery import booking, ladder, moves, policies, policy, texts
+from lexi.recovery import booking, ladder, moves, policies, policy, store, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery.case import Case
 
@@ -45,7 +45,9 @@ class World:
         }
         self.codes = {}  # what a poll tells: {server: (code, seconds to the next update)}
         self.case.watch(options.get("servers", [721]))
+        self.case.restarted(0)  # MCU and module start together
         self.mute = False  # it answers nothing
+        self.fota = 1  # what the last sign of an update said
         self.added = 0
         self.todo = []  # (time, number, verb and its arguments)
         for at_s, *step in self.pure.get("steps", []):
@@ -104,7 +106,11 @@ class World:
             self.found[args[0]] = args[1]
             setattr(self.view, args[0], args[1])
         elif verb == "fota":
-            case.budgets.fota_s = self.now_s if args[0] else policy.NEVER
+            if not args[0]:
+                case.budgets.fota_s = policy.NEVER
+            else:
+                case.fota_sign(self.now_s, args[0] != self.fota)
+                self.fota = args[0]
         elif verb == "servers":
             case.watch(args[0])
         elif verb == "force":
@@ -131,7 +137,7 @@ class World:
         """The MCU restarts: of the ladder only the record is left, and nobody saw the time."""
         old = self.case
         budgets = Budgets(old.policy)
-        budgets.unpack(old.budgets.pack(self.now_s), self.now_s)
+        store.unpack(budgets, store.pack(old.budgets, self.now_s), self.now_s)
         self.case = Case(old.policy, budgets, old.random, self.now_s)
         self.case.watch([state.id for state in old.servers])
         self.case.view.reachable = old.view.reachable

@@ -6,7 +6,7 @@ import time
 import unittest
 
 import harness  # noqa: F401  (first: it may hide the machine code)
-from fake_node import Chance, MemoryStore, Node, least, most_in
+from fake_node import Chance, MemoryStore, Node, least, most_in, writes_per_day
 
 from lexi.recovery import policy, store, texts
 from lexi.recovery.policies import GENTLE, VERIZON
@@ -24,7 +24,8 @@ from lexi.recovery.policy import (
     STEP_RESET,
 )
 from lexi.recovery.budget import Budgets
-from lexi.recovery.store import CHECKPOINT_S, FileStore, Keeper, RtcStore, seal, unseal
+from lexi.recovery.rtc import RtcStore
+from lexi.recovery.store import CHECKPOINT_S, FileStore, Keeper, seal, unseal
 
 ALL_STEPS = range(STEP_REGISTER, STEP_PARKED_RESET + 1)
 RADIO = 0  # all kinds together
@@ -192,7 +193,7 @@ class BudgetsTest(unittest.TestCase):
 
     def test_asking_changes_nothing(self):
         budgets = spent_budgets()
-        before = budgets.pack(10000)
+        before = store.pack(budgets, 10000)
         budgets.dirty = False
         picture(budgets, DEFAULT, 10000)
         for server in (721, 9, 0):
@@ -200,7 +201,7 @@ class BudgetsTest(unittest.TestCase):
             budgets.server_tries(server)
             budgets.repaired(server)
         budgets.open(10000)
-        self.assertEqual(budgets.pack(10000), before)
+        self.assertEqual(store.pack(budgets, 10000), before)
         self.assertFalse(budgets.dirty)
 
 
@@ -273,19 +274,19 @@ class ServersTest(unittest.TestCase):
 class RecordTest(unittest.TestCase):
     def test_it_holds_everything_on_any_other_clock(self):
         for rules in (DEFAULT, VERIZON, GENTLE):
-            data = spent_budgets(rules).pack(10000)
+            data = store.pack(spent_budgets(rules), 10000)
             expected = picture(spent_budgets(rules), rules, 10000)
             for now_s in (0, 1, 10000, 10001, YEAR_S):
                 other = Budgets(rules)
-                other.unpack(data, now_s)
+                store.unpack(other, data, now_s)
                 self.assertTrue(picture(other, rules, now_s) == expected, "%d" % now_s)
                 self.assertFalse(other.dirty)
-                self.assertEqual(other.pack(now_s), data)
+                self.assertEqual(store.pack(other, now_s), data)
 
     def test_new_budgets_stay_new(self):
         for now_s in (0, 5, YEAR_S):
             other = Budgets(DEFAULT)
-            other.unpack(Budgets(DEFAULT).pack(12345), now_s)
+            store.unpack(other, store.pack(Budgets(DEFAULT), 12345), now_s)
             self.assertEqual(left(other, DEFAULT, now_s), full(DEFAULT))
             self.assertEqual(other.last_step()[0], 0)
             self.assertTrue(other.fota_s < now_s - YEAR_S)
@@ -313,27 +314,27 @@ class RecordTest(unittest.TestCase):
         for name, saved_s, loaded_s, elapsed_s in rows:
             for now_s in (0, 100, 50000):
                 other = Budgets(DEFAULT)
-                other.unpack(spent_budgets().pack(10000, saved_s), now_s, loaded_s)
+                store.unpack(other, store.pack(spent_budgets(), 10000, saved_s), now_s, loaded_s)
                 self.assertEqual(other.fota_s, now_s - (10000 - spent_budgets().fota_s), name)
                 other.fota_s -= elapsed_s  # it alone ages by uptime: a clock can be wrong
                 self.assertTrue(picture(other, DEFAULT, now_s - elapsed_s) == expected, name)
 
     def test_after_many_years_all_is_free_and_nothing_overflows(self):
         wall_s = SET_S + 10
-        data = spent_budgets().pack(10000, wall_s)
+        data = store.pack(spent_budgets(), 10000, wall_s)
         for years in (1, 17, 18, 40, 80):
             other = Budgets(DEFAULT)
-            other.unpack(data, 0, wall_s + years * YEAR_S)
+            store.unpack(other, data, 0, wall_s + years * YEAR_S)
             self.assertEqual(left(other, DEFAULT, 0), full(DEFAULT), "%d" % years)
             again = Budgets(DEFAULT)
-            again.unpack(other.pack(0), 0)
+            store.unpack(again, store.pack(other, 0), 0)
             self.assertEqual(left(again, DEFAULT, 0), full(DEFAULT), "%d" % years)
 
     def test_a_clock_of_fractions_of_a_second_will_do(self):
         # time.time() is one on some ports
-        data = spent_budgets().pack(10000, SET_S + 5.25)
+        data = store.pack(spent_budgets(), 10000, SET_S + 5.25)
         other = Budgets(DEFAULT)
-        other.unpack(data, 0, SET_S + 605.75)
+        store.unpack(other, data, 0, SET_S + 605.75)
         self.assertTrue(600 <= 0 - other.last[3] - 100 <= 601)
 
     def test_the_newest_steps_are_kept_when_a_cap_shrinks(self):
@@ -343,7 +344,7 @@ class RecordTest(unittest.TestCase):
         for i in range(15):
             budgets.spend(STEP_REGISTER, 1000 + i)
         other = Budgets(GENTLE)
-        other.unpack(budgets.pack(2000), 2000)
+        store.unpack(other, store.pack(budgets, 2000), 2000)
         self.assertEqual(other.last_s(STEP_RESET), 300)
         self.assertEqual(other.free_s(STEP_RESET, DAY_S), 200 + DAY_S)
         self.assertEqual(other.free_s(STEP_REGISTER, HOUR_S), 1011 + HOUR_S)
@@ -354,7 +355,7 @@ class RecordTest(unittest.TestCase):
         for at_s in (100, 200):
             budgets.spend(STEP_RESET, at_s)
         other = Budgets(DEFAULT)
-        other.unpack(budgets.pack(300), 300)
+        store.unpack(other, store.pack(budgets, 300), 300)
         self.assertEqual(other.left(STEP_RESET, 300, DAY_S), 1)
         other.spend(STEP_RESET, 300)
         self.assertEqual(other.free_s(STEP_RESET, DAY_S), 100 + DAY_S)
@@ -364,23 +365,23 @@ class RecordTest(unittest.TestCase):
         for i in range(8):
             budgets.set_server_tries(100 + i, i + 1)
         other = Budgets(DEFAULT, 2)
-        other.unpack(budgets.pack(0), 0)
+        store.unpack(other, store.pack(budgets, 0), 0)
         self.assertEqual(other.server_tries(100), 1)
 
     def test_what_is_no_record_is_refused_and_leaves_all_as_it_was(self):
-        data = spent_budgets().pack(10000)
+        data = store.pack(spent_budgets(), 10000)
         for bad in (b"", b"x", b"\xff" * 10, b"\xff" * 200, data[:-1], data + b"x", b"\0" * 30):
             other = Budgets(DEFAULT)
-            before = other.pack(0)
+            before = store.pack(other, 0)
             with self.assertRaises(ValueError):
-                other.unpack(bad, 0)
-            self.assertEqual(other.pack(0), before)
+                store.unpack(other, bad, 0)
+            self.assertEqual(store.pack(other, 0), before)
 
     def test_no_part_of_a_record_raises_anything_else(self):
-        data = spent_budgets().pack(10000)
+        data = store.pack(spent_budgets(), 10000)
         for size in range(len(data)):
             try:
-                Budgets(DEFAULT).unpack(data[:size], 0)
+                store.unpack(Budgets(DEFAULT), data[:size], 0)
             except ValueError:
                 pass
 
@@ -401,7 +402,7 @@ class RestartsTest(unittest.TestCase):
                 boot_s = true_s - chance(100)
                 budgets = Budgets(rules)
                 if kept:
-                    budgets.unpack(kept, true_s - boot_s, SET_S + true_s if wall else None)
+                    store.unpack(budgets, kept, true_s - boot_s, SET_S + true_s if wall else None)
             now_s = true_s - boot_s
             for step in ALL_STEPS:
                 if budgets.free_s(step, window_s(rules, step)) > now_s:
@@ -409,7 +410,7 @@ class RestartsTest(unittest.TestCase):
                 if budgets.free_s(RADIO, HOUR_S) > now_s:
                     break
                 budgets.spend(step, now_s)
-                kept = budgets.pack(now_s, SET_S + true_s if wall else None)
+                kept = store.pack(budgets, now_s, SET_S + true_s if wall else None)
                 times[step].append(true_s)
                 times[RADIO].append(true_s)
         return times
@@ -465,16 +466,16 @@ class SealTest(unittest.TestCase):
         self.fail("accepted: %s" % why)
 
     def test_what_was_sealed_comes_back(self):
-        for body in (b"", b"\0", b"x" * 300, spent_budgets().pack(10000)):
+        for body in (b"", b"\0", b"x" * 300, store.pack(spent_budgets(), 10000)):
             self.assertEqual(unseal(seal(body)), body)
 
     def test_what_lies_behind_a_record_does_not_matter(self):
-        data = seal(spent_budgets().pack(10000))
+        data = seal(store.pack(spent_budgets(), 10000))
         self.assertEqual(unseal(data + b"\xff" * 50), unseal(data))
 
     def test_every_flipped_bit_is_noticed(self):
         for rules in (DEFAULT, GENTLE):
-            good = seal(spent_budgets(rules).pack(10000))
+            good = seal(store.pack(spent_budgets(rules), 10000))
             for tail in (b"", b"\0" * 40):
                 data = bytearray(good + tail)
                 for i in range(8 * len(good)):
@@ -484,7 +485,7 @@ class SealTest(unittest.TestCase):
                 unseal(data)
 
     def test_every_cut_is_noticed(self):
-        data = seal(spent_budgets().pack(10000))
+        data = seal(store.pack(spent_budgets(), 10000))
         for size in range(len(data)):
             self.refused(data[:size], "%d bytes" % size)
 
@@ -701,7 +702,7 @@ class KeeperTest(unittest.TestCase):
         unseal(kept.data)
 
     def test_what_is_no_record_counts_as_all_spent(self):
-        good = seal(spent_budgets().pack(10000))
+        good = seal(store.pack(spent_budgets(), 10000))
         flipped = bytearray(good)
         flipped[50] ^= 4
         version = bytearray(good)
@@ -820,7 +821,7 @@ class KeeperTest(unittest.TestCase):
             self.assertEqual(other.pin_tried, 1)
 
     def test_a_lost_record_does_not_give_the_pin_another_try(self):
-        good = seal(spent_budgets().pack(10000))
+        good = seal(store.pack(spent_budgets(), 10000))
         for data in (good[:-1], good[:-4] + b"\0\0\0\0"):
             self.keeper(MemoryStore(data)).load(5)
             self.assertEqual(self.budgets.pin_tried, 1)
@@ -967,7 +968,7 @@ class CheckpointTest(unittest.TestCase):
             now_s += max(1, due_s)
             if keeper.due_s(now_s) == 0:
                 keeper.save(now_s)
-        early = store.writes_per_day(DEFAULT, 1) - store.writes_per_day(DEFAULT)
+        early = writes_per_day(DEFAULT, 1) - writes_per_day(DEFAULT)
         self.assertTrue(23 <= keeper.writes - 2 <= 25 + early)
         self.assertTrue(DAY_S <= now_s <= DAY_S + 2 * HOUR_S)
 
@@ -984,13 +985,13 @@ class WritesTest(unittest.TestCase):
         return counts
 
     def assert_few(self, node, counts):
-        bound = store.writes_per_day(node.rules)
+        bound = writes_per_day(node.rules)
         for n in counts:
             self.assertTrue(n <= bound, "%d, expected at most %d" % (n, bound))
 
     def test_the_bound_is_checkpoints_and_two_for_each_step(self):
         for rules in (DEFAULT, VERIZON, GENTLE):
-            self.assertEqual(store.writes_per_day(rules), 24 + 2 * 24 * rules["radio_per_hour"])
+            self.assertEqual(writes_per_day(rules), 24 + 2 * 24 * rules["radio_per_hour"])
 
     def test_a_day_on_which_all_is_well_needs_none(self):
         node = Node()
@@ -1040,7 +1041,7 @@ class WritesTest(unittest.TestCase):
                 now_s += 20
             n = keeper.writes - before
             self.assertTrue(steps > 24, "%d" % steps)
-            self.assertTrue(n <= store.writes_per_day(rules), "%d" % n)
+            self.assertTrue(n <= writes_per_day(rules), "%d" % n)
 
     def test_a_worst_day_of_a_ladder(self):
         # Eight servers that come and go, so that every episode ends and begins anew.
@@ -1075,7 +1076,7 @@ class WritesTest(unittest.TestCase):
             before = node.keeper.writes
             node.run(1200)
             n = node.keeper.writes - before
-            allowed = store.writes_per_day(DEFAULT) // 24
+            allowed = writes_per_day(DEFAULT) // 24
             self.assertTrue(n <= allowed, "%s: %d" % (texts.ACTIONS[action], n))
 
     def test_a_day_of_a_dead_port(self):

@@ -6,6 +6,7 @@ import asyncio
 import unittest
 
 import harness
+from fake_node import writes_per_day
 from lexi import LexiError, blocking, codes
 from lexi.recovery import store, supervise, supervisor, telling, texts
 from lexi.recovery.budget import Budgets
@@ -971,7 +972,7 @@ class PinTest(Case):
 
             def restart_now():
                 budgets = Budgets(DEFAULT)
-                budgets.unpack(store.unseal(node.options["store"].data), 0)
+                store.unpack(budgets, store.unseal(node.options["store"].data), 0)
                 found.append(budgets.pin_tried)
 
             module.sim = self.LOCKED
@@ -1038,7 +1039,7 @@ def record(mark, ago_s=0):
     budgets = Budgets(DEFAULT)
     budgets.set_mark(mark, 0)
     kept = MemoryStore()
-    kept.data = store.seal(budgets.pack(ago_s))
+    kept.data = store.seal(store.pack(budgets, ago_s))
     return kept
 
 
@@ -1067,7 +1068,7 @@ class RestoreTest(Case):
             both(script)
 
     def test_a_module_that_refuses_is_not_pestered(self):
-        limit = store.writes_per_day(DEFAULT)
+        limit = writes_per_day(DEFAULT)
         for mark, command in self.ROWS:
             for answer in (ERROR, cme(11)):
 
@@ -1156,7 +1157,7 @@ class RestoreTest(Case):
 
                 def look():
                     budgets = Budgets(DEFAULT)
-                    budgets.unpack(store.unseal(node.options["store"].data), 0)
+                    store.unpack(budgets, store.unseal(node.options["store"].data), 0)
                     found.append((budgets.mark, budgets.left(step, 0, DAY_S)))
 
                 module.on[command] = look
@@ -2773,7 +2774,7 @@ class StoreTest(Case):
             await node.live(120)
             kept.saves = 0
             await node.live(2 * HOUR_S)
-            limit = store.writes_per_day(DEFAULT)
+            limit = writes_per_day(DEFAULT)
             self.assertTrue(kept.saves <= limit, "%s: %d" % (node.name, kept.saves))
 
         both(script)

@@ -5,16 +5,17 @@ from atport.lazy import lazy
 
 __getattr__ = lazy(
     globals(),
-    " acting blocking booking budget case contact diagnosis fota ladder moves options policies"
-    " policy policy_check server_state store supervisor telling texts ",
+    " acting blocking booking budget case contact diagnosis fota keep ladder moves options policies"
+    " policy policy_check polls rtc server_state store supervisor telling texts view ",
     {
         "Supervisor": "lexi.recovery.supervisor",
+        "keep_registered": "lexi.recovery.keep",
         "supervise": "lexi.recovery.blocking",
         "describe": "lexi.recovery.texts",
         "DEFAULT": "lexi.recovery.policy",
         "GENTLE": "lexi.recovery.policies",
         "VERIZON": "lexi.recovery.policies",
         "FileStore": "lexi.recovery.store",
-        "RtcStore": "lexi.recovery.store",
+        "RtcStore": "lexi.recovery.rtc",
     },
 )

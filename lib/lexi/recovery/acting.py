@@ -8,7 +8,7 @@ from atport.errors import AtTimeout, PortError, check, refuse
 
 from .. import codes
 from . import booking, policy
-from .telling import DOING, PARKED, REFUSED
+from .telling import DOING, PARKED, REFUSED, Event
 
 _RADIO_TIMEOUT_MS = const(180000)  # +CFUN=0, =1: not documented
 _MAX_VETO_S = const(604800)
@@ -20,9 +20,12 @@ _REGARDLESS = (policy.FORCED, policy.DETACHED, policy.DENIED, policy.SIM_FAULT)
 
 
 class Actions:
-    """The hands of a Supervisor. save(): see Diagnosis. veto, pin_reset, power_cycle: see Supervisor."""
+    """The hands of a Supervisor. save(): see Diagnosis. veto: see Supervisor.
 
-    def __init__(self, lexi, case, parts, save, veto, pin_reset, power_cycle):
+    pins: its pin_reset, power_cycle and power_on.
+    """
+
+    def __init__(self, lexi, case, parts, save, veto, pins):
         self._lexi = lexi
         self._channel = lexi.channel
         self._monitor = lexi.monitor
@@ -30,8 +33,7 @@ class Actions:
         self._freeze, self._contact, self._diagnosis, self._teller = parts
         self._save = save
         self._veto = veto
-        self._pin_reset = pin_reset
-        self._power_cycle = power_cycle
+        self._pin_reset, self._power_cycle, self._power_on = pins
         self._sleep_ms = lexi.runtime.sleep_ms
         self.veto_until_s = policy.NEVER
         self._veto_failures = 0  # in a row
@@ -63,7 +65,7 @@ class Actions:
     async def _step(self, decision):
         # Asked for, booked, told, done.
         case = self._case
-        event = (DOING, decision.action, decision.server, decision.reason, 0, 0)
+        event = Event(DOING, decision.action, decision.server, decision.reason, 0, 0)
         if self._veto and decision.reason != policy.HALFWAY:
             put_off_s = self._ask_veto(*event[1:4])
             if put_off_s:
@@ -111,9 +113,10 @@ class Actions:
         if self._freeze.running(self._channel.clock.s):
             why = "a firmware update is running"
         elif self.doing is not None:
-            _, action, server, reason, _, _ = self.doing
+            action = self.doing.action
+            reason = self.doing.reason
             if action == policy.REGISTER:
-                if reason == policy.GAVE_UP and self._case.registered(server):
+                if reason == policy.GAVE_UP and self._case.registered(self.doing.server):
                     why = "it is registered"
             elif action in (policy.PAUSE, policy.RADIO_OFF, policy.SOFT_RESET):
                 # A soft reset is followed by a bring-up, which is never wrong.
@@ -146,6 +149,10 @@ class Actions:
             await self._by_pins(self._pin_reset)
         elif action == policy.POWER_CYCLE:
             await self._by_pins(self._power_cycle)
+        elif action == policy.SWITCH_ON:
+            await self._by_pins(self._power_on)
+        elif action == policy.KICK:
+            await self._kick()
         elif action == policy.ENABLE_SERVER:
             await self._enable(server)
 
@@ -155,6 +162,13 @@ class Actions:
     async def _by_pins(self, move):
         await self._monitor.reboot(self._contact.boot_s, lambda: move(self._pin_sleep_ms))
         self._contact.answered()
+
+    async def _kick(self):
+        for client in self._case.followed:
+            if client.trouble(self._channel.clock.now_s()) is not None:
+                pending = client.kick()
+                if hasattr(pending, "send"):
+                    await pending
 
     async def _pin_sleep_ms(self, ms):
         # A newer owner of the module must not find its pins moved.

@@ -13,19 +13,17 @@ def take(case, decision, now_s):
     action = decision.action
     budgets = case.budgets
     if action == policy.POLL:
-        case.ask_gap_s = case.poll_gap_s()
-        case.asked_s = now_s
-        if case.unpolled_s == policy.NEVER:
-            case.unpolled_s = now_s
+        case.polls.asked(now_s)
     elif action == policy.DIAGNOSE:
         case.diagnosed_s = now_s
         case.client_seen_s = case.view.client_s
     elif action == policy.PARK:
         case.parked = decision.reason
+    elif action == policy.SWITCH_ON:
+        case.switched_on = True
     elif action == policy.RESUME or action == policy.RADIO_ON:
         _take_ending(case, decision, now_s)
     else:
-        budgets.note(action, decision.server, decision.reason, now_s)
         if action == policy.ENABLE_SERVER:
             budgets.repair(decision.server)
         else:
@@ -43,6 +41,9 @@ def _take_step(case, decision, now_s):
         if step == policy.STEP_REGISTER:
             budgets.set_server_tries(decision.server, budgets.server_tries(decision.server) + 1)
         case.server(decision.server).tried(now_s, window_s)
+        return
+    if decision.action == policy.KICK:
+        budgets.count(step)
         return
     for state in case.servers:
         state.tried(now_s, window_s)
@@ -71,7 +72,6 @@ def _take_ending(case, decision, now_s):
         case.detached_s = now_s  # it could not have found the network before
     row = case.steps[policy.STEP_PAUSE if resume else policy.STEP_RADIO]
     case.ending_s = now_s + row[policy.SPACING_S]
-    case.budgets.note(decision.action, 0, decision.reason, now_s)
     case.budgets.spend(0, now_s)
     if decision.reason == policy.DISABLED:
         case.budgets.enabled = 1

@@ -14,7 +14,7 @@ from .policy import (
     MARK_REBOOT,
     NEVER,
     SIM_FAILED,
-    SIM_UNKNOWN,
+    STEP_KICK,
     STEP_PINS,
     STEP_RADIO,
     WAITS_S,
@@ -22,7 +22,9 @@ from .policy import (
     WINDOW_S,
     check_policy,
 )
+from .polls import Polls
 from .server_state import ServerState
+from .view import View
 
 DENIED_TRIES = const(0)  # Budgets.tries: soft resets while the network or the SIM refuses
 
@@ -32,44 +34,48 @@ _BOOTSTRAP_DONE = const(14)
 _CLIENT_BOOTSTRAP = const(1)
 _ALIVE = (1, 2, 3, 5)  # codes that a client whose initialization failed does not have
 _OTHERS = const(16)
+_STARTS = const(10)  # of the MCU without an answer: the port is dead
 _CHANCES = const(1000)
+_CLIENT_S = const(300)  # a client on the MCU is asked so often, if it does not stir by itself
 
 
-class View:
-    """What the module was last seen to be. None: not known. Times in s, NEVER for none.
-
-    reachable: False when AT was not answered. diagnosed_s: last diagnosis since the last
-    restart. polls: number of answered polls; polled_s: time of the last (None: when a decision
-    first sees it). sim: SIM_... of policy.py. attached: registered in the network (CEREG 1, 5),
-    with a bearer. denied: CEREG 3. radio_on: CFUN 1. mode: +ULWM2M. init, init_s, client,
-    client_s: last status of events 5 and 4. pins: HAS_RESET | HAS_POWER. missing, disabled:
-    wanted servers without a row in the module's configuration, or with one that disables them.
-    """
+class Others:
+    """Servers that are not followed: which of them were said to be registered, and when."""
 
     def __init__(self):
-        self.reachable = None
-        self.diagnosed_s = NEVER
-        self.polls = 0
-        self.polled_s = None
-        self.sim = SIM_UNKNOWN
-        self.attached = None
-        self.denied = False
-        self.radio_on = None
-        self.mode = None
-        self.init = None
-        self.init_s = NEVER
-        self.client = None
-        self.client_s = NEVER
-        self.pins = 0
-        self.missing = ()
-        self.disabled = ()
+        self._ids = array("H", bytes(2 * _OTHERS))
+        self._at_s = array("i", [NEVER] * _OTHERS)
+
+    def see(self, at_s, server):
+        """The server is registered, or (NEVER) it is not."""
+        place = 0
+        for i in range(_OTHERS):
+            if self._ids[i] == server:
+                place = i
+                break
+            if self._at_s[i] == NEVER:
+                place = i
+        self._ids[place] = server
+        self._at_s[place] = at_s
+
+    def forget(self):
+        """None is registered any more."""
+        for i in range(_OTHERS):
+            self._at_s[i] = NEVER
+
+    def up(self, since_s):
+        """Whether one was said to be registered after that time."""
+        for at_s in self._at_s:
+            if at_s > since_s:
+                return True
+        return False
 
 
 class Case:
     """One module. view is to be kept true by the caller.
 
     policy: a table of policy.py. budgets: budget.Budgets. random(n): a whole number 0..n-1.
-    now_s: the time of power-up. Raises ValueError for a policy that is not sound.
+    now_s: the time at which the MCU started. Raises ValueError for a policy that is not sound.
     """
 
     def __init__(self, policy, budgets, random, now_s=0):
@@ -84,29 +90,30 @@ class Case:
         self.now_s = now_s
         self.wake_s = now_s  # when to decide again at the latest; found by each decision
         self.servers = []  # ServerState of each that is followed
-        # Servers that are not followed: IDs, and when each was said to be registered.
-        self._other_ids = array("H", bytes(2 * _OTHERS))
-        self._other_s = array("i", [NEVER] * _OTHERS)
+        self.others = Others()
         self.bootstrap = ServerState(_BOOTSTRAP, policy, now_s)
         self.near = self.bootstrap  # the one seen last: most often the next one too
         # Whether a status code of a server means nothing to anything else: no bootstrap is told of
         # and no initialization. Then it may go to its ServerState without see().
         self.usual = True
-        # The module's start: no verdict before, and nodes that start together do not act as one.
-        self.boot_end_s = self._start_end_s = now_s + policy["boot_window_s"]
-        self.hold_s = now_s  # no radio action before
+        self.followed = []  # clients on the MCU whose reports are followed
+        self._reports_s = NEVER  # since when they arrive
+        # The module's start, if it was seen: no verdict before boot_end_s. While the MCU has not
+        # run for long either, nodes may have had their power back together: each then waits for a
+        # time of its own, with its verdicts and (hold_s) with its first radio action.
+        self.boot_end_s = now_s
+        self.hold_s = now_s
+        self._start_end_s = now_s + policy["boot_window_s"]
         self._boot_spread_s = random(policy["start_spread_s"] + 1)
-        self._spread()
+        self._hold_spread_s = random(policy["start_spread_s"] + 1)
+        self.switched_on = False  # a pulse on PWR_ON was tried since the MCU started
+        self._looked = False  # a diagnosis was made since then
+        if budgets.starts > _STARTS:
+            self.view.reachable = False
         self.detached_s = NEVER  # since when there is no network
         self.denied_s = NEVER  # since when the network or the SIM refuses
         self.up_s = NEVER  # when a server was registered last
-        # Polls: when the last was answered, when the last was asked, when the first that is not
-        # answered yet, and how long to wait for the next if it stays so.
-        self.polled_s = NEVER
-        self.asked_s = NEVER
-        self.unpolled_s = NEVER
-        self.ask_gap_s = 0
-        self._polls = 0
+        self.polls = Polls(policy)
         # The last diagnosis that was decided, and the client event that it looked into.
         self.diagnosed_s = NEVER
         self.client_seen_s = NEVER
@@ -117,9 +124,12 @@ class Case:
         self.parked = WELL  # for what it was told that only the slow rhythm is left
         self.forced = 0  # the step that the application asked for, and its server
         self.forced_server = 0
-        # An episode that a restart of the MCU interrupted goes on where its last step ended.
+        # Trouble that a restart of the MCU finds is as old as the record says: an episode goes on
+        # where its last step ended.
         step, at_s = budgets.last_step()
-        self._found_s = at_s + self.steps[step][WINDOW_S] if step else NEVER
+        self._found_s = budgets.down_s
+        if step:
+            self._found_s = max(budgets.down_s, at_s + self.steps[step][WINDOW_S])
         self._found_net_s = self._found_s  # the same, until there was a network or a server
 
     # What is asked and seen
@@ -131,13 +141,17 @@ class Case:
             state = self.server(server)
             if state is None:
                 state = ServerState(server, self.policy, self.now_s, self._found_s)
-                state.boot_s = self.bootstrap.boot_s
-                state.quiet_s = self.boot_end_s
-                state.spread_s = self._boot_spread_s
-                self._see_other(NEVER, server)
+                state.booted(
+                    self.bootstrap.boot_s, self.bootstrap.quiet_s, self.bootstrap.spread_s
+                )
+                self.others.see(NEVER, server)
             states.append(state)
         self.servers = states
         self.near = self.bootstrap
+
+    def follow_client(self, client):
+        """Get the reports of a client on the MCU back too, see Supervisor.follow()."""
+        self.followed.append(client)
 
     def force(self, step, server=0):
         """Take one step of policy.py at the next decision, without its waits; 0: none.
@@ -172,7 +186,7 @@ class Case:
             self.view.init = None  # whatever failed, it did not
         if state is None or state is bootstrap:
             if code < _FIRST_BOOTSTRAP or code == NO_CODE:
-                self._see_other(now_s if code in REGISTERED else NEVER, server)
+                self.others.see(now_s if code in REGISTERED else NEVER, server)
                 return True
             state = bootstrap
             self.usual = False
@@ -200,33 +214,32 @@ class Case:
         self.view.init_s = now_s
         self.usual = False
 
+    def booted(self, now_s):
+        """The module has just started, and nothing is known of it yet: see boot_end_s."""
+        spread_s = 0
+        if now_s < self._start_end_s:
+            spread_s = self._boot_spread_s
+            self.hold_s = max(self.hold_s, now_s + self._hold_spread_s)
+        self.boot_end_s = now_s + self.policy["boot_window_s"]
+        self.bootstrap.booted(now_s, self.boot_end_s, spread_s)
+        for state in self.servers:
+            state.booted(now_s, self.boot_end_s, spread_s)
+
     def restarted(self, now_s):
         """The module restarted: nothing that was known of it holds any more."""
-        if now_s >= self._start_end_s:  # not one of many that had their power back
-            self._boot_spread_s = 0
-        self.boot_end_s = now_s + self.policy["boot_window_s"]
+        if now_s < self.thaw_s():
+            self.budgets.fota_first_s = now_s
         view = self.view
         view.diagnosed_s = NEVER
         view.init = view.client = None
+        self.bootstrap.restarted(now_s)
         for state in self.servers:
-            state.restarted(now_s, self.boot_end_s, self._boot_spread_s)
-        self.bootstrap.restarted(now_s, self.boot_end_s, self._boot_spread_s)
-        for i in range(_OTHERS):
-            self._other_s[i] = NEVER
-        self.unpolled_s = NEVER
+            state.restarted(now_s)
+        self.booted(now_s)
+        self.others.forget()
+        self.polls.unanswered_s = NEVER
         if self.budgets.mark == MARK_REBOOT:
             self.budgets.set_mark(0, now_s)
-
-    def _see_other(self, at_s, server):
-        place = 0
-        for i in range(_OTHERS):
-            if self._other_ids[i] == server:
-                place = i
-                break
-            if self._other_s[i] == NEVER:
-                place = i
-        self._other_ids[place] = server
-        self._other_s[place] = at_s
 
     # What follows as time passes
 
@@ -235,37 +248,69 @@ class Case:
         self.now_s = now_s
         self.wake_s = LATER
         view = self.view
-        if view.polls != self._polls:
-            self._polls = view.polls
-            self._polled(now_s if view.polled_s is None else view.polled_s)
+        if self.polls.answered(view, now_s):
+            for state in self.servers:
+                state.polled(self.polls.answered_s)
+            self.bootstrap.polled(self.polls.answered_s)
+        self._follow_port()
         self._follow_network()
         self.usual = view.init is None and self.bootstrap.code == NO_CODE
         dead_end_s = LATER
         if view.client == _CLIENT_BOOTSTRAP and self.bootstrap.code == NO_CODE:
             dead_end_s = view.client_s + self.policy["init_s"]
+        up = False
         for state in self.servers:
             state.dead_end_s = dead_end_s
             if state.lost_s != NEVER:
                 self._held(state, state.lost_s)
                 state.lost_s = NEVER
             if state.registered:
-                self.up_s = now_s
-                self._found_net_s = NEVER
-                self.budgets.recovered()
+                up = True
                 self._held(state, now_s)
                 self.wake(state.expire(now_s))
+        self._follow_success(up)
+
+    def _follow_success(self, up):
+        well = bool(self.followed)
+        if well:
+            self.wake(self.now_s + _CLIENT_S)
+        for client in self.followed:
+            well = well and client.trouble(self.now_s) is None
+        self._follow_reports(well)
+        up = up or well
+        if up:
+            self.up_s = self.now_s
+            self._found_net_s = NEVER
+            self.budgets.recovered()
+        if not self._looked and self.view.diagnosed_s != NEVER:
+            self._looked = True
+            if not up and self.budgets.down_s == NEVER:
+                self.budgets.down_s = self.now_s
+                self.budgets.dirty = True
+
+    def _follow_reports(self, well):
+        # As with a registration: an episode is over when reports have arrived for long enough.
+        if not well:
+            self._reports_s = NEVER
+        elif self._reports_s == NEVER:
+            self._reports_s = self.now_s
+        elif self.now_s >= self._reports_s + self.policy["hold_s"]:
+            self.budgets.clear(STEP_KICK)
+            if not self.servers and self.budgets.in_episode(0):
+                self.budgets.end_episode(0)
 
     def wake(self, at_s):
         """Decide again then at the latest."""
         if at_s < self.wake_s:
             self.wake_s = at_s
 
-    def _polled(self, polled_s):
-        self.polled_s = polled_s
-        self.unpolled_s = NEVER
-        for state in self.servers:
-            state.polled(polled_s)
-        self.bootstrap.polled(polled_s)
+    def _follow_port(self):
+        reachable = self.view.reachable
+        if reachable:
+            self.budgets.answered()
+        elif reachable is False:
+            well = self.up_s >= self.now_s - self.policy["well_s"]
+            self.budgets.died(self.now_s, well)
 
     def _follow_network(self):
         view = self.view
@@ -276,7 +321,9 @@ class Case:
         elif view.attached and self.detached_s != NEVER:
             gap_s = now_s - max(0, self.detached_s)
             self.detached_s = NEVER
-            self._spread()
+            # Nodes that had their network back together do not act as one.
+            spread_s = self.random(self.policy["start_spread_s"] + 1)
+            self.hold_s = max(self.hold_s, now_s + spread_s)
             for state in self.servers:
                 state.shift(now_s, gap_s)
         if view.denied or view.sim == SIM_FAILED:
@@ -287,11 +334,6 @@ class Case:
             if self.denied_s != NEVER:
                 self.denied_s = NEVER
                 self.budgets.clear(DENIED_TRIES)
-
-    def _spread(self):
-        # Nodes that had their power or their network back together do not act as one.
-        spread_s = self.random(self.policy["start_spread_s"] + 1)
-        self.hold_s = max(self.hold_s, self.now_s + spread_s)
 
     def _held(self, state, now_s):
         # An episode is over when the registration has held long enough.
@@ -309,14 +351,7 @@ class Case:
         for state in self.servers:
             if state.registered:
                 return True
-        return self.others_up(NEVER)
-
-    def others_up(self, since_s):
-        """Whether a server that is not followed was said to be registered, after that time."""
-        for at_s in self._other_s:
-            if at_s > since_s:
-                return True
-        return False
+        return self.others.up(NEVER)
 
     def up_without_network(self):
         """Whether a server is registered until its announced update is overdue for certain."""
@@ -325,22 +360,26 @@ class Case:
             if state.registered and self.now_s < until_s:
                 self.wake(until_s)
                 return True
-        return self.others_up(self.now_s - self.policy["lifetime_s"])
+        return self.others.up(self.now_s - self.policy["lifetime_s"])
 
     def draw(self):
         """Draw by how much waits are longer from now on: once for each step."""
         self._chance = self.random(_CHANCES + 1)
 
-    def poll_free_s(self):
-        """When the next poll may be asked: one that stays unanswered makes the next one later."""
-        return self.asked_s + self.poll_gap_s()
+    def fota_sign(self, now_s, news):
+        """A sign of a firmware update. news: it says something else than the one before."""
+        budgets = self.budgets
+        if news or now_s >= budgets.fota_s + self.policy["fota_s"]:
+            budgets.fota_first_s = now_s
+        budgets.fota_s = now_s
 
-    def poll_gap_s(self):
-        """Seconds between the last poll and the next."""
-        gap_s = self.policy["suspect_s"]
-        if self.polled_s >= self.asked_s:
-            return gap_s
-        return min(max(2 * self.ask_gap_s, gap_s), self.policy["unseen_s"])
+    def thaw_s(self):
+        """Until when a firmware update is believed to run."""
+        budgets = self.budgets
+        return min(
+            budgets.fota_s + self.policy["fota_s"],
+            budgets.fota_first_s + self.policy["fota_max_s"],
+        )
 
     def wait_s(self, step, tries):
         """Seconds before the next try of a step, with what chance adds."""

@@ -5,7 +5,10 @@ from micropython import const
 
 from atport.errors import AtTimeout, PortError
 
-_ALIVE_TRIES = const(10)  # ubxlib, LEXI-R10: AT unanswered so often is a dead port
+from .moves import may_be_off
+
+_ALIVE_TRIES = const(41)  # AT, once a second: as long as ubxlib tries before a port is dead
+_SILENT_TRIES = const(2)  # unanswered before the first answer: the module has just started
 _START_RETRY_S = const(5)  # doubled each time
 _START_RETRY_MAX_S = const(900)
 _DEAF_S = const(60)  # nobody reads what comes: asked again then
@@ -17,12 +20,14 @@ class Contact:
     def __init__(self, lexi, case, freeze, boot_s, failed):
         self._lexi = lexi
         self._channel = lexi.channel
+        self._case = case
         self._view = case.view
         self._freeze = freeze
         self._failed = failed
         self.boot_s = boot_s
         self.up = False  # lexi.start() succeeded
-        self._start_at_s = 0  # when it is tried again, and the time to the next try
+        # When it is tried again, and the time to the next try. A port that is found dead comes first.
+        self._start_at_s = _START_RETRY_S if case.view.reachable is False else 0
         self._start_gap_s = 0
         self.suspect = False  # something was not answered
         self._suspect_at_s = 0  # no verdict on that before: the module boots
@@ -30,6 +35,8 @@ class Contact:
 
     def todo(self, now_s):
         """What is due, a coroutine function, or None."""
+        if may_be_off(self._case) and self._view.reachable is None:
+            return None  # the ladder is to decide on that first
         if not self.up and now_s >= self._start_at_s:
             return self._start
         if self.suspect and now_s >= self._suspect_at_s and not self._freeze.running(now_s):
@@ -62,14 +69,18 @@ class Contact:
         self._start_at_s = min(self._start_at_s, self._channel.clock.now_s())
 
     async def _start(self):
+        retries = self._channel.retries
         try:
             await self._lexi.start(self.boot_s)
             self.up = True
+            if self._view.reachable is None and self._channel.retries - retries >= _SILENT_TRIES:
+                self._case.booted(self._channel.clock.now_s())
             self.answered()
         except PortError as e:
             self._failed(e)
             if isinstance(e, AtTimeout):
                 self.suspect = True  # one lost answer is no dead port
+                self._view.silent = self._view.reachable is None
             else:
                 self.answered()
             gap_s = max(2 * self._start_gap_s, _START_RETRY_S)
@@ -87,6 +98,8 @@ class Contact:
             return False
         if self._view.reachable is False:
             self._lexi.registry.restarted()  # who knows what it went through
+        elif self._view.reachable is None:
+            self._case.booted(self._channel.clock.now_s())
         self.answered()
         return True
 

@@ -10,6 +10,8 @@ from atport.text import readable
 from .policy import NEVER, SIM_FAILED, SIM_LOCKED, SIM_READY, SIM_UNKNOWN
 
 _CONFIG_FIELDS = const(12)  # manual: +ULWM2MCONFIG; first the server, last <server_disabled>
+_ROW_CID = const(3)  # its place in such a row
+_CID = const(1)  # where no row tells
 _ATTACHED = (1, 5)  # 3GPP TS 27.007, +CEREG <stat>
 _DENIED = const(3)
 _SIM_LOCKS = (11, 12)  # 3GPP TS 27.007, 9.2
@@ -21,10 +23,10 @@ class Diagnosis:
 
     save(): coroutine function that writes the budgets, and returns whether that worked. failed(e)
     counts what went wrong. stir(): called when the network changes. wanted: short server IDs, or
-    None for those that are enabled. pin, fota_setup: see Supervisor.
+    None for those that are enabled. pin, cid, fota_setup: see Supervisor.
     """
 
-    def __init__(self, lexi, case, save, failed, stir, wanted, pin, fota_setup):
+    def __init__(self, lexi, case, save, failed, stir, wanted, pin, cid, fota_setup):
         self._channel = lexi.channel
         self._lwm2m = lexi.lwm2m
         self._monitor = lexi.monitor
@@ -37,25 +39,32 @@ class Diagnosis:
         self._wanted = wanted
         self._pin = pin
         self._fota_setup = fota_setup
-        self._fota_asked = False  # for the URCs of an update, since the module's last restart
+        self._set_up = False  # URCs were asked for, since the module's last restart
+        self._cid = cid
+        self._cids = (cid or _CID,)  # contexts that are used
+        self._level = 0  # of +CEREG, as it was read
         self._stat = -1  # of +CEREG, as it was seen last
         self.imei = b""
         self._channel.on("+CEREG:", self._cereg, reads=True)
+        self._channel.on("+CGEV:", self._cgev)
+        self._cgev_s = NEVER  # when one was heeded
 
     async def run(self):
         """Ask everything; what is refused stays as it was known, silence ends it (AtTimeout)."""
         view = self._view
         restarts = self._registry.restarts
         try:
-            if self._fota_setup and not self._fota_asked:
-                await self._ask(self._channel.command(self._fota_setup))
-                self._fota_asked = True
+            if not self._set_up:
+                for text in (self._fota_setup, "AT+CGEREP=1"):
+                    if text:
+                        await self._ask(self._channel.command(text))
+                self._set_up = True
             await self._look_at_sim()
             await self._ask(self._look_at_radio())
             await self._ask(self._look_at_network())
-            await self._ask(self._look_at_bearer())
             await self._ask(self._look_at_client())
             await self._ask(self._look_at_servers())
+            await self._ask(self._look_at_bearer())
             await self._ask(self._monitor.poll())
             if not self.imei:
                 await self._ask(self._look_at_imei())
@@ -65,7 +74,7 @@ class Diagnosis:
 
     def restarted(self):
         """The module restarted: it may have forgotten what was set up."""
-        self._fota_asked = False
+        self._set_up = False
 
     def compare(self):
         """Let the case follow the registry, also if it missed an event."""
@@ -130,16 +139,23 @@ class Diagnosis:
         await self._channel.command("AT+CFUN?", "+CFUN:", on_info=self._cfun_answer)
 
     async def _look_at_network(self):
-        await self._ask(self._channel.command("AT+CEREG=1"))
+        self._level = 0
         await self._channel.command(
             "AT+CEREG?", "+CEREG:", accept=_is_answer, on_info=self._cereg_answer
         )
+        if not self._level:  # a higher one is the application's
+            await self._ask(self._channel.command("AT+CEREG=1"))
 
     async def _look_at_bearer(self):
-        # Registered, but without an active context: as good as not attached.
-        lines = await self._channel.command("AT+CGACT?", "+CGACT:")
-        if self._view.attached and lines:
-            self._view.attached = any(line.rstrip().endswith(b"1") for line in lines)
+        # Registered, but without the context that is used: as good as not attached. Another one
+        # that is active proves nothing.
+        rows = []
+        await self._channel.command(
+            "AT+CGACT?", "+CGACT:", on_info=lambda line: rows.append((line.int(0), line.int(1)))
+        )
+        up = [active == 1 for cid, active in rows if cid in self._cids]
+        if self._view.attached and up:
+            self._view.attached = any(up)
             self._stat = -1  # the next URC decides
 
     async def _look_at_client(self):
@@ -166,6 +182,8 @@ class Diagnosis:
             listed = self._registry.servers()
             view.missing = tuple(s for s in wanted if s not in listed)
         view.disabled = tuple(s for s in wanted if s in off)
+        if self._cid is None and rows:
+            self._cids = [int(row[_ROW_CID]) for row in rows if int(row[0]) in wanted] or (_CID,)
 
     async def rows(self):
         """The rows of AT+ULWM2MCONFIG?, each a list of numbers as texts."""
@@ -203,7 +221,18 @@ class Diagnosis:
             view.sim = SIM_UNKNOWN
 
     def _cereg_answer(self, line):
+        self._level = line.int(0)
         self._network(line.int(1))
+
+    def _cgev(self, line):
+        # A context or the network was lost: looked at soon, but not at every such line.
+        lost = line.buf.find(b"DEACT", line.at, line.stop) >= 0
+        lost = lost or line.buf.find(b"DETACH", line.at, line.stop) >= 0
+        now_s = self._channel.clock.s
+        if lost and now_s - self._cgev_s >= self._case.policy["fresh_s"]:
+            self._cgev_s = now_s
+            self._view.diagnosed_s = NEVER
+            self._stir()
 
     def _network(self, stat):
         if stat is not None:

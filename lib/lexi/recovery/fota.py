@@ -24,28 +24,32 @@ class Freeze:
         self._case = case
         self._on_sign = on_sign
         self._saved_s = NEVER  # when the last sign was put into the record
+        self._state = None  # what the last sign said; not known after a restart of the MCU
         self._notified_s = self._notified_at_s = NEVER  # first and last of a series
         registry.watch_uri(_URI, self._notified)
         channel.on("+UFOTASTAT:", self._ufotastat)
-        channel.on("+UFWPREVAL:", self._sign)
+        channel.on("+UFWPREVAL:", self._prevalidated)
         channel.on("+UUFWINSTALL:", self._uufwinstall)
 
     def running(self, now_s):
         """Whether an update is believed to run."""
-        return now_s < self._case.budgets.fota_s + self._case.policy["fota_s"]
+        return now_s < self._case.thaw_s()
 
     def _ufotastat(self, line):
         if line.int(0) == _RESULT and line.int(1) == _FAILED:
             self._end()
         elif line.int(0, 9) <= _RESULT:
-            self._sign(line)
+            self._sign(line.int(0) + 4 * line.int(1, 0) + 1024 * line.int(2, 0))
 
     def _uufwinstall(self, line):
         if line.int(0) == _INSTALLED:
             self._end()
             self._registry.restarted()
         else:
-            self._sign(line)
+            self._sign(-1 - line.int(0, 0))
+
+    def _prevalidated(self, line):
+        self._sign(-1024)
 
     def _notified(self):
         # A server may observe the state of the update for ever: notifications alone freeze for
@@ -56,19 +60,24 @@ class Freeze:
             self._notified_s = now_s
         self._notified_at_s = now_s
         if now_s - self._notified_s < limit_s:
-            self._sign()
+            self._sign(None)
 
-    def _sign(self, line=None):
+    def _sign(self, state):
+        # state: a number for what it says of the update; None says nothing.
         now_s = self._clock.s
         begins = not self.running(now_s)
+        news = state is not None and self._state is not None and state != self._state
+        self._case.fota_sign(now_s, news)
+        if state is not None:
+            self._state = state
         if now_s - self._saved_s >= _SAVE_S:
             self._saved_s = now_s
             self._case.budgets.dirty = True
-        self._case.budgets.fota_s = now_s
-        self._on_sign(begins)
+        self._on_sign(begins and self.running(now_s))
 
     def _end(self):
         self._case.budgets.fota_s = self._saved_s = NEVER
+        self._state = None
         self._case.budgets.dirty = True
         self._case.view.diagnosed_s = NEVER
         self._on_sign(False)

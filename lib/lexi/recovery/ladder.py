@@ -14,10 +14,15 @@ from .moves import (
     call_due_s,
     climb,
     diagnose,
+    do,
     first_to_call,
     has_row,
+    kick,
+    kicked_s,
     look_again,
+    may_be_off,
     next_step,
+    only_reports,
     outside,
     park,
     poll,
@@ -36,6 +41,8 @@ _INIT_STARTED = const(1)
 _INIT_PRODUCTION = const(3)
 _INIT_FAILED = const(4)
 _SILENT_CLIENT = (6, 7)  # command mode only, shut down
+_PINS = policy.HAS_RESET | policy.HAS_POWER
+_REFUSED_RESETS = const(2)  # so many soft resets in vain before pins are used
 
 
 def decide(case, now_s):
@@ -57,24 +64,34 @@ def decide(case, now_s):
 
 def frozen(case):
     """A firmware update runs: nothing but questions, and not even those from here."""
-    thaw_s = case.budgets.fota_s + case.policy["fota_s"]
-    if case.now_s < thaw_s:
-        return wait(policy.FOTA, thaw_s)
-    return None
+    thaw_s = case.thaw_s()
+    return wait(policy.FOTA, thaw_s) if case.now_s < thaw_s else None
 
 
-def not_started(case):
-    """Nothing is known of the port yet."""
-    return wait(policy.BOOT) if case.view.reachable is None else None
+def not_answered(case):
+    """Nothing has answered since the MCU started: the module may just be off."""
+    view = case.view
+    if view.reachable is not None:
+        return None
+    if may_be_off(case):
+        return do(case, policy.SWITCH_ON, policy.NOT_ANSWERED)
+    return wait(policy.NOT_ANSWERED)
 
 
 def port_dead(case):
-    """AT is not answered: no command can help."""
+    """AT is not answered: no command can help.
+
+    A port that died while all was well is left alone for a while: the module may install a
+    firmware without a sign.
+    """
     if case.view.reachable:
         return None
-    if case.view.pins:
-        return take(case, policy.STEP_PINS, case.now_s, policy.DEAD_PORT)
-    return park(case, policy.NO_PINS)
+    if not case.view.pins & _PINS:
+        return park(case, policy.NO_PINS)
+    quiet_s = case.budgets.dead_s + case.policy["quiet_s"]
+    if case.budgets.well and case.now_s < quiet_s:
+        return wait(policy.LEFT_ALONE, quiet_s)
+    return take(case, policy.STEP_PINS, case.now_s, policy.DEAD_PORT)
 
 
 def half_done(case):
@@ -126,7 +143,7 @@ def poll_wanted(case):
 def fault_elsewhere(case):
     """A fault at another layer than registration, which no step of the ladder cures."""
     view = case.view
-    if view.init == _INIT_PRODUCTION:
+    if view.init == _INIT_PRODUCTION and not only_reports(case):
         return report(case, policy.PRODUCTION)
     if view.sim == policy.SIM_LOCKED:
         return report(case, policy.SIM_LOCK)
@@ -134,7 +151,7 @@ def fault_elsewhere(case):
         return restore(case, policy.RADIO_ON, policy.RADIO_WAS_OFF)
     if view.mode == codes.MODE_INHIBITED:
         return restore(case, policy.RESUME, policy.WAS_PAUSED)
-    if view.mode == codes.MODE_DISABLED:
+    if view.mode == codes.MODE_DISABLED and not only_reports(case):
         if case.policy["reenable"] and not case.budgets.enabled:
             return restore(case, policy.RESUME, policy.DISABLED)
         return report(case, policy.DISABLED)
@@ -144,7 +161,7 @@ def fault_elsewhere(case):
 def fault_of_rows(case):
     """A wanted server has no row in the module's configuration, or one that disables it."""
     view = case.view
-    why = policy.NO_SERVERS
+    why = policy.WELL if only_reports(case) else policy.NO_SERVERS
     odd = False
     for state in case.servers:
         if state.id in view.disabled:
@@ -188,25 +205,48 @@ def looked_into(case):
 
 
 def refused(case):
-    """The network denies, or the SIM fails: only a soft reset can help, ever more seldom."""
-    if not case.view.denied and case.view.sim != policy.SIM_FAILED:
+    """The network denies, or the SIM fails: only a soft reset can help, ever more seldom.
+
+    Some modules are healed by nothing but power: after a day and two resets in vain the pins are
+    used, once a day.
+    """
+    view = case.view
+    if not view.denied and view.sim != policy.SIM_FAILED:
         return None
-    why = policy.DENIED if case.view.denied else policy.SIM_FAULT
-    return outside(case, policy.STEP_RESET, case.budgets.tries[DENIED_TRIES], case.denied_s, why)
+    why = policy.DENIED if view.denied else policy.SIM_FAULT
+    decision = outside(case, why)
+    if decision is not None:
+        return decision
+    tries = case.budgets.tries[DENIED_TRIES]
+    since_s = case.last_radio_end_s(case.denied_s)
+    decision = take_wide(case, policy.STEP_RESET, tries, since_s, why)
+    if tries < _REFUSED_RESETS or not case.view.pins & _PINS:
+        return decision
+    since_s = max(case.denied_s, case.budgets.last_s(policy.STEP_PINS))
+    pins_s = since_s + case.policy["refused_pins_s"]
+    return sooner(decision, take(case, policy.STEP_PINS, pins_s, why))
 
 
 def no_network(case):
     """Not in the network: the clocks of the servers stand still, the module searches."""
     if case.view.attached is not False:
         return None
+    decision = outside(case, policy.DETACHED)
+    if decision is not None:
+        return decision
     step = next_step(case, policy.STEP_RADIO) or policy.STEP_PARKED_RESET
-    return outside(case, step, case.budgets.tries[step], case.detached_s, policy.DETACHED)
+    since_s = case.last_radio_end_s(case.detached_s)
+    return take_wide(case, step, case.budgets.tries[step], since_s, policy.DETACHED)
 
 
 def no_answer(case):
     """AT is answered, but no poll for so long: the module's client has died."""
-    since_s = case.unpolled_s + case.policy["patience_s"]
-    if case.unpolled_s == policy.NEVER or case.now_s < since_s or case.up_without_network():
+    since_s = case.polls.unanswered_s + case.policy["patience_s"]
+    if (
+        case.polls.unanswered_s == policy.NEVER
+        or case.now_s < since_s
+        or case.up_without_network()
+    ):
         return None
     since_s = max(since_s, case.budgets.last_s(policy.STEP_RESET))
     return take_wide(
@@ -279,6 +319,24 @@ def all_down(case):
     return climb(case, latest.judged_s, latest.why, restart)
 
 
+def reports_remedied(case):
+    """Reports of a client on the MCU do not arrive: its own remedy disturbs nothing else."""
+    decision = kick(case)
+    return decision if decision is not None and decision.action != policy.NONE else None
+
+
+def reports_lost(case):
+    """Its own remedies are used up: the steps for the module, unless a server is registered."""
+    decision = kick(case)
+    if decision is None:
+        return None
+    tries = case.budgets.tries[policy.STEP_KICK]
+    if tries < case.steps[policy.STEP_KICK][policy.TRIES] or any_up(case):
+        return decision
+    since_s = case.last_radio_end_s(kicked_s(case))
+    return climb(case, since_s, policy.REPORTS, False, policy.STEP_RADIO)
+
+
 def well(case):
     """Nothing is in trouble, or not yet."""
     why = policy.WELL
@@ -302,7 +360,7 @@ def well(case):
 
 RULES = (
     frozen,
-    not_started,
+    not_answered,
     port_dead,
     half_done,
     not_diagnosed,
@@ -315,10 +373,12 @@ RULES = (
     no_network,
     no_answer,
     unconfirmed,
+    reports_remedied,
     one_of_several,
     init_failed,
     bootstrap_failed,
     server_down,
     all_down,
+    reports_lost,
     well,
 )

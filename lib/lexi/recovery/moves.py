@@ -15,6 +15,7 @@ _ACTION_OF = (  # each step of policy.py
     policy.PIN_RESET,
     policy.REGISTER,
     policy.SOFT_RESET,
+    policy.KICK,
 )
 _OF_A_SERVER = (policy.STEP_REGISTER, policy.STEP_PARKED_REGISTER)
 _HOUR_S = const(3600)
@@ -56,7 +57,7 @@ def sooner(one, other):
 
 def poll(case, at_s, why):
     """A poll at that time, but not too soon after the last."""
-    at_s = max(at_s, case.poll_free_s())
+    at_s = max(at_s, case.polls.asked_s + case.polls.gap_s())
     if case.now_s >= at_s:
         return do(case, policy.POLL, why)
     case.wake(at_s)
@@ -116,14 +117,20 @@ def take(case, step, due_s, why, server=0):
     fresh = case.view.diagnosed_s >= case.now_s - case.policy["fresh_s"]
     if case.now_s >= at_s and not fresh and why != policy.DEAD_PORT:
         return diagnose(case, why)
-    return at(case, at_s, why, _action(case, step), held_by, server, step)
+    action = _ACTION_OF[step]
+    if step == policy.STEP_PINS:
+        action = _by_pins(case, why)
+    return at(case, at_s, why, action, held_by, server, step)
 
 
-def _action(case, step):
-    if step == policy.STEP_PINS and case.view.pins != policy.HAS_RESET:
-        first = case.view.pins & policy.HAS_RESET and not case.budgets.tries[policy.STEP_PINS]
-        return policy.PIN_RESET if first else policy.POWER_CYCLE
-    return _ACTION_OF[step]
+def _by_pins(case, why):
+    # RESET_N first, but where nothing less than power helps.
+    if not case.view.pins & policy.HAS_POWER:
+        return policy.PIN_RESET
+    power = case.budgets.tries[policy.STEP_PINS] or why in (policy.DENIED, policy.SIM_FAULT)
+    if power or not case.view.pins & policy.HAS_RESET:
+        return policy.POWER_CYCLE
+    return policy.PIN_RESET
 
 
 def take_forced(case):
@@ -147,13 +154,13 @@ def next_step(case, step):
     return 0
 
 
-def climb(case, since_s, why, restart):
+def climb(case, since_s, why, restart, first=policy.STEP_PAUSE):
     """No server is registered: the module-wide steps, one after the other, then the slow rhythm."""
     tries = case.budgets.tries
     if restart:
         step = 0 if tries[policy.STEP_RESET] else policy.STEP_RESET
     else:
-        step = next_step(case, policy.STEP_PAUSE)
+        step = next_step(case, first)
     if step:
         return take_wide(case, step, tries[step], since_s, why)
     if case.parked != policy.EXHAUSTED:
@@ -167,9 +174,11 @@ def climb(case, since_s, why, restart):
     return sooner(decision, other)
 
 
-def outside(case, step, tries, since_s, why):
-    """The fault lies in the network or the SIM. Its end may not have been heard: it is looked for,
-    at once when a server proves it. The waits count from the last thing done to the radio."""
+def outside(case, why):
+    """The fault lies in the network or the SIM: what comes before any step, or None.
+
+    Its end may not have been heard: it is looked for, at once when a server proves it.
+    """
     after_s = case.policy["unseen_s"]
     for state in case.servers:
         if state.proof_s > case.view.diagnosed_s:
@@ -179,9 +188,39 @@ def outside(case, step, tries, since_s, why):
         return decision
     if case.now_s < case.boot_end_s:
         return wait(policy.BOOT, case.boot_end_s)
-    if case.up_without_network():
-        return wait(why)
-    return take_wide(case, step, tries, case.last_radio_end_s(since_s), why)
+    return wait(why) if case.up_without_network() else None
+
+
+def may_be_off(case):
+    """Whether a pulse on PWR_ON is worth a try: once, when a start was not answered."""
+    return case.view.silent and case.view.pins & policy.HAS_ON and not case.switched_on
+
+
+# Clients on the MCU, whose reports are followed.
+
+
+def only_reports(case):
+    """Whether nothing is wanted of the module's own client."""
+    return case.followed and not case.servers
+
+
+def kicked_s(case):
+    """Since when reports do not arrive in spite of what was done; None while they do."""
+    for client in case.followed:
+        found = client.trouble(case.now_s)
+        if found is not None:
+            window_s = case.steps[policy.STEP_KICK][policy.WINDOW_S]
+            return max(found[0], case.budgets.last_s(policy.STEP_KICK) + window_s)
+    return None
+
+
+def kick(case):
+    """The own remedy of the clients whose reports do not arrive, or None."""
+    since_s = kicked_s(case)
+    if since_s is None:
+        return None
+    tries = case.budgets.tries[policy.STEP_KICK]
+    return take_wide(case, policy.STEP_KICK, tries, since_s, policy.REPORTS)
 
 
 # Servers in confirmed trouble.
@@ -197,7 +236,7 @@ def any_up(case):
     for state in case.servers:
         if state.registered and has_row(case, state):
             return True
-    return case.others_up(policy.NEVER)
+    return case.others.up(policy.NEVER)
 
 
 def _can_call(case, state):

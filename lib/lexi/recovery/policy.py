@@ -34,6 +34,8 @@ PIN_RESET = const(9)
 POWER_CYCLE = const(10)
 ENABLE_SERVER = const(11)  # AT+ULWM2MCONFIG=: the server's row, with 0 in its last field
 PARK = const(12)  # tell that nothing but the slow rhythm is left, or nothing at all
+SWITCH_ON = const(13)  # one short pulse on PWR_ON, which a module that is on does not mind
+KICK = const(14)  # the own remedy of a client on the MCU, see Supervisor.follow()
 
 # Reasons: why something is done, and what it is held by until then. texts.py has them in words.
 WELL = const(0)
@@ -80,6 +82,9 @@ VETO = const(40)
 PAUSED = const(41)
 RESULT = const(42)
 NO_ANSWER = const(43)
+NOT_ANSWERED = const(44)
+LEFT_ALONE = const(45)
+REPORTS = const(46)
 
 # View.sim
 SIM_UNKNOWN = const(0)
@@ -90,6 +95,7 @@ SIM_FAILED = const(3)
 # View.pins: bits
 HAS_RESET = const(1)
 HAS_POWER = const(2)
+HAS_ON = const(4)
 
 # Budgets.mark: what was begun and must be ended, whatever happens in between.
 MARK_PAUSED = const(1)
@@ -104,6 +110,7 @@ STEP_RESET = const(4)  # AT+CFUN=16
 STEP_PINS = const(5)  # RESET_N, or off and on by PWR_ON
 STEP_PARKED_REGISTER = const(6)
 STEP_PARKED_RESET = const(7)
+STEP_KICK = const(8)  # of what is followed beside the module's servers: its kick()
 
 # What a parked step counts as besides, for spacing and caps.
 PARKED_AS = {STEP_PARKED_REGISTER: STEP_REGISTER, STEP_PARKED_RESET: STEP_RESET}
@@ -174,6 +181,8 @@ _STEPS = {
     STEP_PARKED_REGISTER: (300, (14400,), 14400, 0, 6, 86400),
     # OMA object 1/x/19: 24 h between sequences; NCS carrier library: 24 h
     STEP_PARKED_RESET: (475, (86400,), 86400, 0, 1, 86400),
+    # as STEP_REGISTER, then as a parked one
+    STEP_KICK: (300, (60, 120, 240, 480, 480, 14400), 60, 5, 10, 3600),
 }
 
 DEFAULT = {
@@ -206,8 +215,17 @@ DEFAULT = {
     "init_s": 120,
     # s that connection closed and a pending code must be apart, or it is polled; own
     "closed_s": 300,
-    # s since the last sign of a firmware update until it is no longer waited for; own
+    # s since the last sign of a firmware update until it is no longer waited for, and since the
+    # first one without a restart or a change of its state; own
     "fota_s": 3600,
+    "fota_max_s": 86400,
+    # s that a port is left alone that died while all was well, as the module may install a
+    # firmware without a sign; all was well if it was so within well_s before; own
+    "quiet_s": 1800,
+    "well_s": 3600,
+    # s without network because it is denied, or without a SIM, after two soft resets, until pins
+    # are used, and between two of those (field reports: only power healed some modules); own
+    "refused_pins_s": 86400,
     # s that a state which allows nothing but polls is watched before it counts as failed; own
     "patience_s": 86400,
     # s that a diagnosis stays fresh enough to act on it; own

@@ -9,6 +9,7 @@ from .policy import (
     CAP_S,
     RESTART,
     SPACING_S,
+    STEP_KICK,
     STEP_PARKED_REGISTER,
     STEP_PARKED_RESET,
     STEP_PAUSE,
@@ -34,6 +35,7 @@ _LOWEST = {
     STEP_PINS: (300, 3600),
     STEP_PARKED_REGISTER: (60, 3600),
     STEP_PARKED_RESET: (300, 43200),
+    STEP_KICK: (60, 60),
 }
 _MAX_S = const(604800)
 _MAX_CAP = const(24)
@@ -53,6 +55,10 @@ _RANGES = {
     "init_s": (30, 3600),
     "closed_s": (0, 3600),
     "fota_s": (600, 86400),
+    "fota_max_s": (3600, _MAX_S),
+    "quiet_s": (0, 86400),
+    "well_s": (60, 86400),
+    "refused_pins_s": (43200, _MAX_S),
     "patience_s": (600, _MAX_S),
     "fresh_s": (10, 600),
     "fault_s": (60, 86400),
@@ -93,8 +99,8 @@ def check(policy):
         _check_state("%s: state %d" % (name, code), policy["states"].get(code))
     for step in policy["steps"]:
         if step not in _LOWEST:
-            raise ValueError("%s: step %r, expected 1..%d" % (name, step, STEP_PARKED_RESET))
-    for step in range(STEP_REGISTER, STEP_PARKED_RESET + 1):
+            raise ValueError("%s: step %r, expected 1..%d" % (name, step, STEP_KICK))
+    for step in range(STEP_REGISTER, STEP_KICK + 1):
         _check_step("%s: %s" % (name, _name(step)), policy["steps"].get(step), step)
     for key, (lowest, highest) in _RANGES.items():
         _whole(name, key, policy.get(key), lowest, highest)
@@ -103,6 +109,9 @@ def check(policy):
     bound_s = longest_wait_s(policy)
     if policy["bound_s"] < bound_s:
         _whole(name, "bound_s", policy["bound_s"], bound_s, 2 * _MAX_S)
+    for key in policy:
+        if key not in _DEFAULT:
+            raise ValueError("%s: %r: there is no such key" % (name, key))
     return policy
 
 
@@ -138,7 +147,7 @@ def _check_step(row, values, step):
     for wait_s in waits_s:
         _whole(row, "waits_s", wait_s, least_s, _MAX_S)
     _whole(row, "spacing_s", spacing_s, least_s, _MAX_S)
-    parked = step >= STEP_PARKED_REGISTER
+    parked = step in (STEP_PARKED_REGISTER, STEP_PARKED_RESET)
     _whole(row, "tries", tries, 0 if parked else 1, 0 if parked else _MAX_CAP)
     _whole(row, "cap", cap, 1, _MAX_CAP)
     _whole(row, "cap_s", cap_s, 3600, 86400)

@@ -94,7 +94,7 @@ class ServerState:
         self.told_renewals = 0
         self._states = policy["states"]
         self._policy = policy
-        self._found_s = found_s
+        self._found_s = self._old_s = found_s  # _old_s: the same, until the module restarts
 
     # What is seen
 
@@ -185,16 +185,20 @@ class ServerState:
         if self.suspect:
             self._verdict(now_s)
 
-    def restarted(self, now_s, quiet_s, spread_s):
+    def booted(self, now_s, quiet_s, spread_s):
+        """The module has just started."""
+        self.boot_s = now_s
+        self.quiet_s = quiet_s
+        self.spread_s = spread_s
+
+    def restarted(self, now_s):
         """The module restarted: nothing that was known of it holds any more."""
         self.code = NO_CODE
         self.enter_s = now_s
         self.busy_s = self.judged_s = NEVER
         self.registered = self.suspect = self.settled = False
         self.timer_s = NEVER
-        self.boot_s = now_s
-        self.quiet_s = quiet_s
-        self.spread_s = spread_s
+        self._old_s = NEVER
 
     def tried(self, now_s, window_s):
         """A step was taken that is to help: no verdict for window_s, unless the module fails."""
@@ -268,23 +272,28 @@ class ServerState:
         # When the state becomes trouble if nothing changes; sets why.
         kind, _, stuck_s, then = self._states[self.code]
         self.why = GAVE_UP if kind == FAILED else STUCK
-        since_s = self.enter_s + stuck_s
+        enter_s = self.enter_s
+        busy_s = self.busy_s
+        if self._old_s != NEVER and self.tried_s == NEVER and self.good_s == NEVER:
+            enter_s = min(enter_s, self._old_s)
+            busy_s = min(busy_s, self._old_s)
+        since_s = enter_s + stuck_s
         if self.code == _SUCCESS:
             if self.timer_s == NEVER or self.distrust == _DISTRUSTED:
                 return LATER
             self.why = OVERDUE
             since_s = self.timer_at_s + self.timer_s + stuck_s
         elif then == WATCH:
-            since_s = self.enter_s + self._policy["patience_s"]
-        elif self.busy_s != NEVER and self.busy_s + self._policy["own_retry_s"] < since_s:
-            since_s = self.busy_s + self._policy["own_retry_s"]
+            since_s = enter_s + self._policy["patience_s"]
+        elif self.busy_s != NEVER and busy_s + self._policy["own_retry_s"] < since_s:
+            since_s = busy_s + self._policy["own_retry_s"]
             self.why = OWN_RETRY
         if self.dead_end_s < since_s and kind != GOOD and self.code not in _BOOTSTRAPPING:
             since_s = self.dead_end_s
             self.why = DEAD_END
         if kind == FAILED and self.answer_s != NEVER:
             since_s = max(since_s, self.answer_s + stuck_s)
-        elif self.tried_s >= self.enter_s:
+        elif self.tried_s >= enter_s:
             since_s = max(since_s, self.tried_s + self.window_s)
         if self.settled or since_s > self.quiet_s:
             return since_s

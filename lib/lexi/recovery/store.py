@@ -1,43 +1,107 @@
-# What must survive a reset of the MCU: the budgets of the ladder and its last step.
+# What must survive a reset of the MCU: the Budgets of the ladder (budget.py), as a record.
 #
-# A Keeper seals the Budgets (magic, version, length, CRC-32) into a FileStore or an RtcStore, or
-# anything else with load() and save(). What cannot be read or written is never taken for "nothing
-# was spent yet": all budgets then count as just spent.
+# A Keeper seals the record (magic, version, length, CRC-32) into a FileStore, an RtcStore (rtc.py),
+# or anything else with load() and save(). What cannot be read or written is never taken for "nothing
+# was spent yet": all budgets then count as just spent. So does a record of another version.
 #
 # Written are: every step before its command, the end of a step or an episode, and checkpoints
 # while something is on the books: 1, 2, 4, ... min after a start, then once an hour. So at least
 # half of the uptime counts even if the MCU restarts often and no clock survives. That bounds the
-# writes of a day, see writes_per_day().
+# writes of a day: 24, two for each step, and 7 for each start.
 
+import json
 import os
 import struct
+import time
 from binascii import crc32
 from micropython import const
 
-from atport.errors import check
+from .policy import NEVER
 
 CHECKPOINT_S = const(3600)
 FIRST_CHECKPOINT_S = const(60)
 
-_DAY_S = const(86400)
-
 _MAGIC = b"LX"
-_VERSION = const(1)
+_VERSION = const(2)
 _HEAD = "<2sBH"
 _HEAD_SIZE = const(5)
+_MAX_AGE_S = const(0x1FFFFFFF)
+
+# A clock that was never set starts in 1970, 2000 or 2021; ages are taken from two readings of it
+# only if both are before this time or both behind it. 1 January 2024, in the port's own epoch.
+_SET_S = 1704067200 if time.gmtime(0)[0] == 1970 else 757382400
+
+_NUMBERS = ("mark", "enabled", "troubled", "well", "pin_tried", "starts")
+_TIMES = ("mark_s", "dead_s", "down_s", "fota_s", "fota_first_s")
+_BY_UPTIME = const(3)  # of these on: a clock can be wrong, and an update must not be cut off
 
 
-def writes_per_day(policy, starts=0):
-    """The most records that one day with so many starts of the node can need.
+def pack(budgets, now_s, wall_s=None):
+    """Return the Budgets as bytes: JSON, with ages for times so that any clock can read them.
 
-    Checkpoints, two for each step, and for each start one and its early checkpoints.
+    wall_s: a clock that runs on over resets, or None.
     """
-    early = 1
-    at_s = FIRST_CHECKPOINT_S
-    while at_s < CHECKPOINT_S:
-        early += 1
-        at_s *= 2
-    return _DAY_S // CHECKPOINT_S + 24 * 2 * policy["radio_per_hour"] + early * starts
+    return json.dumps(
+        [
+            int(wall_s or 0),
+            [getattr(budgets, name) for name in _NUMBERS],
+            [_age(getattr(budgets, name), now_s) for name in _TIMES],
+            list(budgets.tries),
+            [[_age(at_s, now_s) for at_s in ring if at_s != NEVER] for ring in budgets.rings],
+            [
+                [server, budgets.server_tries(server), budgets.repaired(server)]
+                for server in budgets.ids
+                if server
+            ],
+        ]
+    ).encode()
+
+
+def unpack(budgets, data, now_s, wall_s=None):
+    """Take over a record of pack(). Raises ValueError for anything else; then nothing changed.
+
+    Without two readings of a clock that survives, no time passed while nobody looked.
+    """
+    try:
+        saved_s, numbers, ages, tries, rings, servers = json.loads(data)
+        since_s = now_s - _elapsed_s(saved_s, wall_s)
+        numbers = [int(each) for each in numbers]
+        times = [_time(age_s, since_s) for age_s in ages[:_BY_UPTIME]]
+        times += [_time(age_s, now_s) for age_s in ages[_BY_UPTIME:]]
+        tries = bytes(tries)
+        rings = [[_time(age_s, since_s) for age_s in ring] for ring in rings]
+        servers = [(int(server), int(n), int(repaired)) for server, n, repaired in servers]
+        if (len(numbers), len(times)) != (len(_NUMBERS), len(_TIMES)):
+            raise ValueError
+        if (len(tries), len(rings)) != (len(budgets.tries), len(budgets.rings)):
+            raise ValueError
+    except (ValueError, TypeError, IndexError, OverflowError):
+        raise ValueError("record: %d bytes, not of this layout" % len(data))
+    for name, value in zip(_NUMBERS + _TIMES, numbers + times):
+        setattr(budgets, name, value)
+    budgets.tries[:] = tries
+    for ring, known in zip(budgets.rings, rings):
+        for i in range(1, min(len(ring), len(known)) + 1):  # the newest, if the cap shrank
+            ring[-i] = known[-i]
+    for server, n, repaired in servers:
+        budgets.set_server_tries(server, n)
+        if repaired:
+            budgets.repair(server)
+    budgets.dirty = False
+
+
+def _age(at_s, now_s):
+    return None if at_s == NEVER else min(max(now_s - at_s, 0), _MAX_AGE_S)
+
+
+def _time(age_s, since_s):
+    return NEVER if age_s is None else max(since_s - int(age_s), NEVER + 1)
+
+
+def _elapsed_s(saved_s, wall_s):
+    if not saved_s or not wall_s or (saved_s >= _SET_S) != (wall_s >= _SET_S):
+        return 0
+    return min(max(int(wall_s) - saved_s, 0), _MAX_AGE_S)
 
 
 def seal(body):
@@ -53,7 +117,9 @@ def unseal(data):
     magic, version, size = struct.unpack_from(_HEAD, data)
     end = _HEAD_SIZE + size
     if magic != _MAGIC or version != _VERSION:
-        raise ValueError("record: %r version %d, expected %r 1" % (magic, version, _MAGIC))
+        raise ValueError(
+            "record: %r version %d, expected %r %d" % (magic, version, _MAGIC, _VERSION)
+        )
     if len(data) < end + 4:
         raise ValueError("record: %d bytes, expected %d" % (len(data), end + 4))
     if struct.unpack_from("<I", data, end)[0] != crc32(data[:end]) & 0xFFFFFFFF:
@@ -92,38 +158,6 @@ class FileStore:
             os.rename(path, self._path)
 
 
-class RtcStore:
-    """RTC memory of an ESP32: survives resets and deep sleep, is never worn, lost with power.
-
-    rtc: machine.RTC(). offset: of the record, if the application keeps something before it.
-    After power-up it is empty, which counts as a record that was lost: the first
-    re-registration then comes an hour later, the first reset a day later. The RTC runs on: pass
-    wall=time.time. A PIN is not entered with it: whether it was refused before would be lost.
-    """
-
-    lost_with_power = True
-    writes_flash = False
-
-    def __init__(self, rtc=None, offset=0):
-        if rtc is None:
-            import machine
-
-            rtc = machine.RTC()
-        self._rtc = rtc
-        self._offset = check("offset", offset, 0, 2048)
-
-    def load(self):
-        return bytes(self._rtc.memory()[self._offset :])
-
-    def save(self, data):
-        """Raises OSError when the memory is too small."""
-        kept = bytes(self._rtc.memory()[: self._offset])
-        try:
-            self._rtc.memory(kept + bytes(self._offset - len(kept)) + data)
-        except ValueError:
-            raise OSError("RTC memory: no room for %d bytes" % (self._offset + len(data)))
-
-
 class Keeper:
     """Keeps Budgets in a store.
 
@@ -153,10 +187,11 @@ class Keeper:
         try:
             data = self._store.load()
             if data is not None:
-                self._budgets.unpack(unseal(data), now_s, self._wall and self._wall())
+                unpack(self._budgets, unseal(data), now_s, self._wall and self._wall())
         except (OSError, ValueError) as e:
             self._budgets.exhaust(now_s)
             self._tell(e)
+        self._budgets.started(now_s)
         self.save(now_s)
 
     def save(self, now_s):
@@ -169,7 +204,7 @@ class Keeper:
             self._gap_s = min(2 * self._gap_s, CHECKPOINT_S)
         self._tried_s = now_s
         try:
-            self._store.save(seal(self._budgets.pack(now_s, self._wall and self._wall())))
+            self._store.save(seal(pack(self._budgets, now_s, self._wall and self._wall())))
             self.writes += 1
             self._budgets.dirty = False
             self.failed = False

@@ -24,7 +24,7 @@ from .ladder import decide
 from .moves import wait
 from .policy import DEFAULT, NEVER, NONE
 from .store import FileStore, Keeper
-from .telling import FOTA, STORE, Teller
+from .telling import FOTA, STORE, Event, Teller
 
 _MAX_WAIT_S = const(3600)
 _MAX_ID = const(0xFFFF)
@@ -45,9 +45,13 @@ class Supervisor:
     servers: short IDs that are wanted; None: those enabled in the module at the first look.
     store: what outlives a reset of the MCU, see store.py; None: a file in the working folder.
     wall: a function giving seconds of a clock that outlives it too, or None.
+    cid: the context that has to be active; None: those of the servers' rows in the module's
+        configuration, or 1.
     pin: of the SIM; entered once, so that the store must outlive the power. pin_reset(sleep_ms),
         power_cycle(sleep_ms): functions or coroutine functions that pulse RESET_N, or switch
-        off and on by PWR_ON; they wait by `await sleep_ms(ms)`, whatever the runtime is.
+        off and on by PWR_ON; power_on(sleep_ms): one that switches on a module that is off, and
+        does nothing to one that is on. They wait by `await sleep_ms(ms)`, whatever the runtime is;
+        lexi.power has all three.
     veto(action, server, reason): a plain function; seconds by which a step is put off, 0 to let it
         go ahead. When it fails, the step is put off by a minute, three times at most.
     fota_setup: a command that asks for firmware update URCs, errors ignored; None: none.
@@ -68,17 +72,19 @@ class Supervisor:
         store=None,
         wall=None,
         pin=None,
+        cid=None,
         pin_reset=None,
         power_cycle=None,
+        power_on=None,
         veto=None,
         fota_setup="AT+UFWINSTALL=,,,1",
         boot_s=30,
         random=None,
     ):
-        functions = {"wall": wall, "pin_reset": pin_reset, "power_cycle": power_cycle}
-        check_options = borrow("lexi.recovery.options").check_options
-        check_options(lexi, policy, servers, store, functions, veto, pin, fota_setup)
-        boot_s = check("boot_s", boot_s, 10, 3600)
+        pins = (pin_reset, power_cycle, power_on)
+        borrow("lexi.recovery.options").check_options(
+            lexi, policy, servers, store, wall, pins, veto, pin, cid, fota_setup, boot_s
+        )
         self.channel = channel = lexi.channel
         self.runtime = lexi.runtime
         self.policy = policy
@@ -92,6 +98,8 @@ class Supervisor:
         self._store_error = None
         self._teller = Teller(channel)
         self.budgets = Budgets(policy)
+        self._wall = wall
+        wall = self._read_wall if wall else None
         self.keeper = Keeper(store or FileStore(), self.budgets, wall, self._store_failed)
         now_s = self._clock.now_s()
         self.keeper.load(now_s)
@@ -99,19 +107,19 @@ class Supervisor:
             channel.doubt()  # it was written back, see Channel.write_flash()
         self._diagnosis = None
         self.case = Case(policy, self.budgets, random or self._random, now_s)
-        self.case.view.pins = (numbers.HAS_RESET if pin_reset else 0) | (
-            numbers.HAS_POWER if power_cycle else 0
-        )
+        for bit, move in zip((numbers.HAS_RESET, numbers.HAS_POWER, numbers.HAS_ON), pins):
+            if move:
+                self.case.view.pins |= bit
         if servers is not None:
             self.case.watch(servers)
         failed = self._teller.failed
         self._freeze = Freeze(channel, self._registry, self.case, self._fota_sign)
         self._contact = Contact(lexi, self.case, self._freeze, boot_s, failed)
         self._diagnosis = Diagnosis(
-            lexi, self.case, self._save, failed, self._stir, servers, pin, fota_setup
+            lexi, self.case, self._save, failed, self._stir, servers, pin, cid, fota_setup
         )
         parts = (self._freeze, self._contact, self._diagnosis, self._teller)
-        self._actions = Actions(lexi, self.case, parts, self._save, veto, pin_reset, power_cycle)
+        self._actions = Actions(lexi, self.case, parts, self._save, veto, pins)
         self.decision = wait(numbers.BOOT)
         self._stirred = False  # an event set the signal, and due_s() was not asked since
         self._due_at_s = 0  # what due_s() has found
@@ -160,12 +168,23 @@ class Supervisor:
         self.case.force(step, server)
         self._stir()
 
-    def subscribe(self, fn):
-        """Call fn(event) for every event: (kind, action, server, reason, held_by, in_s).
+    def follow(self, client):
+        """Get the reports of a client on the MCU back too, whatever the module's own client does.
 
-        kind: DOING, DEFERRED, ... of telling.py. action, reason, held_by: of policy.py; in_s:
-        seconds until a deferred action. texts.describe(event) puts it in words.
+        client.trouble(now_s): None while its reports arrive, else (since_s, why) in seconds of the
+        same clock; asked often, so it is to be quick. client.kick(): its own remedy, such as a new
+        socket; a function or a coroutine function. Returns a function that the client may call
+        when it is in trouble: else that is noticed within five minutes.
         """
+        for method in ("trouble", "kick"):
+            if not callable(getattr(client, method, None)):
+                raise ValueError("client: %r has no %s()" % (client, method))
+        self.case.follow_client(client)
+        self._stir()
+        return self._stir
+
+    def subscribe(self, fn):
+        """Call fn(event) for every telling.Event; texts.describe(event) puts it in words."""
         self._teller.subscribe(fn)
 
     def unsubscribe(self, fn):
@@ -174,7 +193,7 @@ class Supervisor:
 
     def events(self, size=32):
         """`async for event in supervisor.events()`, until close(); when full, the oldest is dropped."""
-        return Events(self, self.runtime, size, 6)
+        return Events(self, self.runtime, size, Event)
 
     def status(self):
         """What it is doing and why, as a dict.
@@ -381,6 +400,14 @@ class Supervisor:
         if begins:
             self._teller.tell(FOTA, NONE, 0, numbers.FOTA)
         self._stir()
+
+    def _read_wall(self):
+        # A clock that fails is no clock, and no failure of the store.
+        try:
+            return self._wall()
+        except Exception as e:
+            self._teller.failed(e)
+            return None
 
     def _store_failed(self, e):
         self._teller.failed(e)

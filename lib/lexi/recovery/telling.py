@@ -1,6 +1,7 @@
 # Tells the application what the supervisor does and why: events to its subscribers, each thing once.
 # texts.py puts them in words.
 
+from collections import namedtuple
 from micropython import const
 
 from atport.errors import check_plain, refuse
@@ -19,6 +20,10 @@ DEGRADED = const(7)
 PARKED = const(8)
 STORE = const(9)
 FOTA = const(10)
+
+# kind: DOING, ... of this file. action, reason, held_by: of policy.py. server: its short ID, 0 for
+# none. in_s: seconds until a deferred action.
+Event = namedtuple("Event", ("kind", "action", "server", "reason", "held_by", "in_s"))
 
 _ABOUT_S = const(5)  # a time that moved by less is not told again
 
@@ -51,7 +56,7 @@ class Teller:
 
     def tell(self, kind, action, server, reason, held_by=0, in_s=0):
         """Call every subscriber."""
-        event = (kind, action, server, reason, held_by, in_s)
+        event = Event(kind, action, server, reason, held_by, in_s)
         for fn in list(self._subscribers):
             try:
                 refuse(fn(event))
@@ -87,8 +92,9 @@ class Teller:
                 state.told_up = True
                 self.tell(REGISTERED, policy.NONE, state.id, 0)
             if renewed:
+                if state.told_renewals:  # it replaced a registration
+                    self.tell(RENEW, policy.NONE, state.id, 0)
                 state.told_renewals = state.renewals
-                self.tell(RENEW, policy.NONE, state.id, 0)
             if degraded(case, state) != state.told_degraded:
                 state.told_degraded = not state.told_degraded
                 if state.told_degraded:

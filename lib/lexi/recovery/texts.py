@@ -1,7 +1,11 @@
 # What the supervisor does and why, in words for people.
 
+from micropython import const
+
 from .policy import CAP_S, LATER, NEVER
 from .telling import DEFERRED
+
+_OF_REGISTRY = const(3)
 
 # Kinds of events.
 KINDS = (
@@ -28,6 +32,7 @@ STEPS = (
     "reset by pins",
     "re-register, parked",
     "soft reset, parked",
+    "kick the reporting client",
 )
 
 ACTIONS = (
@@ -44,6 +49,8 @@ ACTIONS = (
     "power cycle",
     "enable server",
     "park",
+    "switch on",
+    "kick the reporting client",
 )
 
 REASONS = (
@@ -71,7 +78,7 @@ REASONS = (
     "the client's initialization failed",
     "the client's initialization does not end",
     "the client has stopped",
-    "the client is disabled",
+    "the client is disabled, and enable_client=True was not given",
     "there is no server to register with",
     "the module does not know the server",
     "the server is disabled in the module",
@@ -91,11 +98,22 @@ REASONS = (
     "paused by the application",
     "the result of the last step is awaited",
     "the client does not answer polls",
+    "the module has not answered yet",
+    "it died while all was well and may be installing a firmware",
+    "reports do not arrive",
 )
 
 
-def describe(event):
-    """One line for people about an event of Supervisor."""
+def describe(event, registry=None):
+    """One line for people about an event of Supervisor.subscribe(), or of Registry.subscribe().
+
+    event: a telling.Event, or the three numbers of a registry's event as a tuple; registry: the
+    one that it is of.
+    """
+    if len(event) == _OF_REGISTRY:
+        from ..describe import event_text
+
+        return event_text(registry, *event)
     kind, action, server, reason, held_by, in_s = event
     text = KINDS[kind]
     if action:

@@ -1,0 +1,23 @@
+# One call for the common case.
+
+from .policy import DEFAULT
+from .supervisor import Supervisor
+from .texts import describe
+
+
+def keep_registered(lexi, enable_client=False, tell=print, **options):
+    """Start a Supervisor as a task of asyncio, and return it.
+
+    lexi: a lexi.Lexi, not yet started. enable_client: whether the module's LwM2M client may be
+    enabled, which restarts the module once: that of a factory-new module is not. tell(text): what
+    happens, in words; None: nobody. options: of Supervisor, such as **board.SUPERVISOR.
+    Raises ValueError for what cannot work.
+    """
+    policy = options.pop("policy", DEFAULT)
+    if enable_client:
+        policy = dict(policy, reenable=True)
+    supervisor = Supervisor(lexi, policy=policy, **options)
+    if tell:
+        supervisor.subscribe(lambda event: tell(describe(event)))
+    lexi.runtime.start(supervisor.run())
+    return supervisor
