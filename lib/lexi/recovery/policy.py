@@ -21,70 +21,74 @@ NEVER = const(-0x20000000)  # a time before all others, and one behind them
 LATER = const(0x3FFFFFFF)
 
 # Actions: what is done. texts.py has their names.
-NONE = const(0)
-POLL = const(1)  # AT+ULWM2MREG?
-DIAGNOSE = const(2)  # read SIM, radio, network, activation, configuration, registration
-REGISTER = const(3)  # AT+ULWM2MREG=<server>
-PAUSE = const(4)  # AT+ULWM2M=3
-RESUME = const(5)  # AT+ULWM2M=0
-RADIO_OFF = const(6)  # AT+CFUN=0
-RADIO_ON = const(7)  # AT+CFUN=1
-SOFT_RESET = const(8)  # AT+CFUN=16
-PIN_RESET = const(9)
-POWER_CYCLE = const(10)
-ENABLE_SERVER = const(11)  # AT+ULWM2MCONFIG=: the server's row, with 0 in its last field
-PARK = const(12)  # tell that nothing but the slow rhythm is left, or nothing at all
-SWITCH_ON = const(13)  # one short pulse on PWR_ON, which a module that is on does not mind
-KICK = const(14)  # the own remedy of a client on the MCU, see Supervisor.follow()
+(
+    NONE,
+    POLL,  # AT+ULWM2MREG?
+    DIAGNOSE,  # read SIM, radio, network, activation, configuration, registration
+    REGISTER,  # AT+ULWM2MREG=<server>
+    PAUSE,  # AT+ULWM2M=3
+    RESUME,  # AT+ULWM2M=0
+    RADIO_OFF,  # AT+CFUN=0
+    RADIO_ON,  # AT+CFUN=1
+    SOFT_RESET,  # AT+CFUN=16
+    PIN_RESET,
+    POWER_CYCLE,
+    ENABLE_SERVER,  # AT+ULWM2MCONFIG=: the server's row, with 0 in its last field
+    PARK,  # tell that nothing but the slow rhythm is left, or nothing at all
+    SWITCH_ON,  # one short pulse on PWR_ON, which a module that is on does not mind
+    KICK,  # the own remedy of a client on the MCU, see Supervisor.follow()
+) = range(15)
 
 # Reasons: why something is done, and what it is held by until then. texts.py has them in words.
-WELL = const(0)
-BOOT = const(1)
-MODULE_TRIES = const(2)
-GAVE_UP = const(3)
-STUCK = const(4)
-OWN_RETRY = const(5)
-OVERDUE = const(6)
-DEAD_END = const(7)
-ILLEGAL = const(8)
-UNKNOWN_CODE = const(9)
-FROZEN = const(10)
-CLOSED = const(11)
-UNSEEN = const(12)
-LOST_URC = const(13)
-DETACHED = const(14)
-DENIED = const(15)
-SIM_FAULT = const(16)
-SIM_LOCK = const(17)
-DEAD_PORT = const(18)
-NO_PINS = const(19)
-PRODUCTION = const(20)
-INIT_FAILED = const(21)
-INIT_HANGS = const(22)
-CLIENT_IDLE = const(23)
-DISABLED = const(24)
-NO_SERVERS = const(25)
-SERVER_MISSING = const(26)
-SERVER_DISABLED = const(27)
-RADIO_WAS_OFF = const(28)
-WAS_PAUSED = const(29)
-EXHAUSTED = const(30)
-OTHERS_WELL = const(31)
-FORCED = const(32)
-WAIT = const(33)
-START = const(34)
-SPACING = const(35)
-CAP = const(36)
-RADIO_CAP = const(37)
-FOTA = const(38)
-HALFWAY = const(39)
-VETO = const(40)
-PAUSED = const(41)
-RESULT = const(42)
-NO_ANSWER = const(43)
-NOT_ANSWERED = const(44)
-LEFT_ALONE = const(45)
-REPORTS = const(46)
+(
+    WELL,
+    BOOT,
+    MODULE_TRIES,
+    GAVE_UP,
+    STUCK,
+    OWN_RETRY,
+    OVERDUE,
+    DEAD_END,
+    ILLEGAL,
+    UNKNOWN_CODE,
+    FROZEN,
+    CLOSED,
+    UNSEEN,
+    LOST_URC,
+    DETACHED,
+    DENIED,
+    SIM_FAULT,
+    SIM_LOCK,
+    DEAD_PORT,
+    NO_PINS,
+    PRODUCTION,
+    INIT_FAILED,
+    INIT_HANGS,
+    CLIENT_IDLE,
+    DISABLED,
+    NO_SERVERS,
+    SERVER_MISSING,
+    SERVER_DISABLED,
+    RADIO_WAS_OFF,
+    WAS_PAUSED,
+    EXHAUSTED,
+    OTHERS_WELL,
+    FORCED,
+    WAIT,
+    START,
+    SPACING,
+    CAP,
+    RADIO_CAP,
+    FOTA,
+    HALFWAY,
+    VETO,
+    PAUSED,
+    RESULT,
+    NO_ANSWER,
+    NOT_ANSWERED,
+    LEFT_ALONE,
+    REPORTS,
+) = range(47)
 
 # View.sim
 SIM_UNKNOWN = const(0)

@@ -12,7 +12,6 @@ from atport.lazy import borrow
 
 from ..codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
 from ..codes import NOTIFICATION, REGISTRATION, TIMER
-from ..events import Events
 from . import policy as numbers
 from .acting import Actions
 from .budget import Budgets
@@ -193,6 +192,8 @@ class Supervisor:
 
     def events(self, size=32):
         """`async for event in supervisor.events()`, until close(); when full, the oldest is dropped."""
+        from ..events import Events
+
         return Events(self, self.runtime, size, Event)
 
     def status(self):
