@@ -152,7 +152,7 @@ class Actions:
         elif action == policy.SWITCH_ON:
             await self._by_pins(self._power_on)
         elif action == policy.KICK:
-            await self._kick()
+            await self._case.reports.kick(self._channel.clock.now_s())
         elif action == policy.ENABLE_SERVER:
             await self._enable(server)
 
@@ -162,13 +162,6 @@ class Actions:
     async def _by_pins(self, move):
         await self._monitor.reboot(self._contact.boot_s, lambda: move(self._pin_sleep_ms))
         self._contact.answered()
-
-    async def _kick(self):
-        for client in self._case.followed:
-            if client.trouble(self._channel.clock.now_s()) is not None:
-                pending = client.kick()
-                if hasattr(pending, "send"):
-                    await pending
 
     async def _pin_sleep_ms(self, ms):
         # A newer owner of the module must not find its pins moved.

@@ -23,6 +23,7 @@ from .policy import (
 KINDS = const(9)  # steps of policy.py, and place 0 for all of them together
 # A start of which the answer was not written counts as one without; see Budgets.answered().
 _FORGOTTEN = const(2)
+_NOTHING = (0, 0)
 _LIFE_S = const(5)  # that a run of the MCU counts which was too short for a checkpoint
 
 _HOUR_S = const(3600)
@@ -59,10 +60,10 @@ class Budgets:
         self.dead_s = NEVER  # since when the port is dead
         self.starts = 0  # of the MCU, since the module answered last
         self.down_s = NEVER  # since when no server was registered, as a start found it
-        self.ids = array("H", bytes(2 * servers))
-        self.tries_of = bytearray(servers)
-        self._repaired = bytearray(servers)
-        self._shared = False  # the last place
+        # Of each server in this episode: how often it was re-registered, and whether it was
+        # enabled again. Those too many have one place together, that of server 0.
+        self.servers = {}
+        self._places = servers - 1
         self.dirty = False
 
     # Rolling windows: a ring holds the times of the last `cap` steps of its kind, in order.
@@ -152,38 +153,29 @@ class Budgets:
 
     def server_tries(self, server):
         """Re-registrations of a server in this episode."""
-        i = self._place(server)
-        return self.tries_of[i] if i is not None else 0
+        return self._of(server)[0]
 
     def set_server_tries(self, server, tries):
         """Count them: tries is the number so far."""
-        i = self._place(server, True)
-        self.tries_of[i] = min(tries, 255)
-        self.dirty = True
+        self._add(server)[0] = min(tries, 255)
 
     def repaired(self, server):
         """Whether the server was enabled again in this episode."""
-        i = self._place(server)
-        return i is not None and self._repaired[i]
+        return self._of(server)[1]
 
     def repair(self, server):
         """Remember that."""
-        self._repaired[self._place(server, True)] = 1
-        self.dirty = True
+        self._add(server)[1] = 1
 
-    def _place(self, server, add=False):
-        # Where a server's numbers are; None without. The last place is shared by those too many.
-        last = len(self.ids) - 1
-        for i in range(last + 1):
-            known = self.ids[i]
-            if known == server:
-                return i
-            if known == 0:
-                if add:
-                    self.ids[i] = server
-                return i if add else None
-        self._shared = self._shared or add
-        return last if self._shared else None
+    def _of(self, server):
+        # A server's numbers. Those too many share the place of server 0.
+        return self.servers.get(server) or self.servers.get(0, _NOTHING)
+
+    def _add(self, server):
+        self.dirty = True
+        if server not in self.servers and len(self.servers) >= self._places:
+            server = 0
+        return self.servers.setdefault(server, [0, 0])
 
     def in_episode(self, server):
         """Whether something is on the books that end_episode() would clear."""
@@ -193,9 +185,7 @@ class Budgets:
 
     def end_episode(self, server):
         """The server is well again: its tries, and those of the module, count from zero."""
-        i = self._place(server)
-        if i is not None:
-            self.tries_of[i] = self._repaired[i] = 0
+        self.servers.pop(server if server in self.servers else 0, None)
         for step in range(KINDS):
             self.tries[step] = 0
         self.enabled = 0
@@ -234,7 +224,7 @@ class Budgets:
     def last_step(self):
         """(step, time) of the last step against a trouble that is not over; step 0 without one."""
         latest = 0
-        if self.troubled and (any(self.tries) or any(self.tries_of)):
+        if self.troubled and (any(self.tries) or self.servers):
             for step in range(1, KINDS):
                 if self.last_s(step) > (self.last_s(latest) if latest else NEVER):
                     latest = step
@@ -256,5 +246,5 @@ class Budgets:
         for ring in self.rings:
             if ring[len(ring) - 1] + _DAY_S > now_s:
                 return True
-        tries = any(self.tries) or any(self.tries_of)
+        tries = any(self.tries) or self.servers
         return tries or self.mark or self.dead_s != NEVER or self.fota_s + _DAY_S > now_s

@@ -14,7 +14,6 @@ from .policy import (
     MARK_REBOOT,
     NEVER,
     SIM_FAILED,
-    STEP_KICK,
     STEP_PINS,
     STEP_RADIO,
     WAITS_S,
@@ -36,7 +35,6 @@ _ALIVE = (1, 2, 3, 5)  # codes that a client whose initialization failed does no
 _OTHERS = const(16)
 _STARTS = const(10)  # of the MCU without an answer: the port is dead
 _CHANCES = const(1000)
-_CLIENT_S = const(300)  # a client on the MCU is asked so often, if it does not stir by itself
 
 
 class Others:
@@ -96,8 +94,8 @@ class Case:
         # Whether a status code of a server means nothing to anything else: no bootstrap is told of
         # and no initialization. Then it may go to its ServerState without see().
         self.usual = True
-        self.followed = []  # clients on the MCU whose reports are followed
-        self._reports_s = NEVER  # since when they arrive
+        self.reports = None  # reports.Reports, if clients on the MCU are followed
+        self.rules = None  # in place of ladder.RULES
         # The module's start, if it was seen: no verdict before boot_end_s. While the MCU has not
         # run for long either, nodes may have had their power back together: each then waits for a
         # time of its own, with its verdicts and (hold_s) with its first radio action.
@@ -148,10 +146,6 @@ class Case:
             states.append(state)
         self.servers = states
         self.near = self.bootstrap
-
-    def follow_client(self, client):
-        """Get the reports of a client on the MCU back too, see Supervisor.follow()."""
-        self.followed.append(client)
 
     def force(self, step, server=0):
         """Take one step of policy.py at the next decision, without its waits; 0: none.
@@ -271,13 +265,8 @@ class Case:
         self._follow_success(up)
 
     def _follow_success(self, up):
-        well = bool(self.followed)
-        if well:
-            self.wake(self.now_s + _CLIENT_S)
-        for client in self.followed:
-            well = well and client.trouble(self.now_s) is None
-        self._follow_reports(well)
-        up = up or well
+        if self.reports is not None:
+            up = self.reports.follow(self) or up
         if up:
             self.up_s = self.now_s
             self._found_net_s = NEVER
@@ -287,17 +276,6 @@ class Case:
             if not up and self.budgets.down_s == NEVER:
                 self.budgets.down_s = self.now_s
                 self.budgets.dirty = True
-
-    def _follow_reports(self, well):
-        # As with a registration: an episode is over when reports have arrived for long enough.
-        if not well:
-            self._reports_s = NEVER
-        elif self._reports_s == NEVER:
-            self._reports_s = self.now_s
-        elif self.now_s >= self._reports_s + self.policy["hold_s"]:
-            self.budgets.clear(STEP_KICK)
-            if not self.servers and self.budgets.in_episode(0):
-                self.budgets.end_episode(0)
 
     def wake(self, at_s):
         """Decide again then at the latest."""
@@ -345,6 +323,10 @@ class Case:
                 self.budgets.end_episode(state.id)
 
     # What can be asked
+
+    def only_reports(self):
+        """Whether nothing is wanted of the module's own client."""
+        return self.reports is not None and not self.servers
 
     def any_registered(self):
         """Whether any server is registered, also one that is not followed."""

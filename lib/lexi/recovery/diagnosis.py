@@ -42,32 +42,45 @@ class Diagnosis:
         self._set_up = False  # URCs were asked for, since the module's last restart
         self._cid = cid
         self._cids = (cid or _CID,)  # contexts that are used
+        self._active = None  # whether one of them is, as the answer says
         self._level = 0  # of +CEREG, as it was read
         self._stat = -1  # of +CEREG, as it was seen last
+        self._heeded_s = NEVER  # when a +CGEV was
         self.imei = b""
         self._channel.on("+CEREG:", self._cereg, reads=True)
         self._channel.on("+CGEV:", self._cgev)
-        self._cgev_s = NEVER  # when one was heeded
 
     async def run(self):
         """Ask everything; what is refused stays as it was known, silence ends it (AtTimeout)."""
         view = self._view
         restarts = self._registry.restarts
+        ask = self._ask
+        command = self._channel.command
         try:
             if not self._set_up:
-                for text in (self._fota_setup, "AT+CGEREP=1"):
-                    if text:
-                        await self._ask(self._channel.command(text))
+                if self._fota_setup:
+                    await ask(command(self._fota_setup))
+                await ask(command("AT+CGEREP=1"))
                 self._set_up = True
-            await self._look_at_sim()
-            await self._ask(self._look_at_radio())
-            await self._ask(self._look_at_network())
-            await self._ask(self._look_at_client())
-            await self._ask(self._look_at_servers())
-            await self._ask(self._look_at_bearer())
-            await self._ask(self._monitor.poll())
+            view.sim = SIM_UNKNOWN
+            await ask(self._look_at_sim())
+            await ask(command("AT+CFUN?", "+CFUN:", on_info=self._cfun))
+            self._level = 0
+            await ask(command("AT+CEREG?", "+CEREG:", accept=_is_answer, on_info=self._registered))
+            if not self._level:  # a higher one is the application's
+                await ask(command("AT+CEREG=1"))
+            mode = await ask(self._lwm2m.mode())
+            if mode is not None:
+                view.mode = mode
+            await ask(self._look_at_servers())
+            self._active = None
+            await ask(command("AT+CGACT?", "+CGACT:", on_info=self._cgact))
+            if view.attached and self._active is False:  # as good as not attached
+                view.attached = False
+                self._stat = -1  # the next URC decides
+            await ask(self._monitor.poll())
             if not self.imei:
-                await self._ask(self._look_at_imei())
+                self.imei = b"".join(await ask(command("AT+CGSN", "")) or ())
         finally:
             if restarts == self._registry.restarts:
                 view.diagnosed_s = self._channel.clock.now_s()
@@ -96,27 +109,20 @@ class Diagnosis:
 
     async def _look_at_sim(self):
         view = self._view
-        view.sim = SIM_UNKNOWN
         try:
             answer = b"".join(await self._channel.command("AT+CPIN?", "+CPIN:"))
-            if answer == b"SIM PIN":
-                if await self._enter_pin():
-                    answer = b"READY"
-            if answer == b"READY":
-                view.sim = SIM_READY
-                if self._case.budgets.pin_tried:
-                    self._case.budgets.set_pin_tried(0)
-            elif answer:
-                view.sim = SIM_LOCKED
         except CmeError as e:
             if e.code in _SIM_LOCKS:
                 view.sim = SIM_LOCKED
             elif e.code in _SIM_FAULTS:
                 view.sim = SIM_FAILED
-        except AtTimeout:
-            raise
-        except PortError as e:
-            self._failed(e)
+            return
+        if answer == b"READY" or (answer == b"SIM PIN" and await self._enter_pin()):
+            view.sim = SIM_READY
+            if self._case.budgets.pin_tried:
+                self._case.budgets.set_pin_tried(0)
+        elif answer:
+            view.sim = SIM_LOCKED
 
     async def _enter_pin(self):
         # Once, and only if a reset cannot make us forget that.
@@ -135,55 +141,37 @@ class Diagnosis:
             return False
         return True
 
-    async def _look_at_radio(self):
-        await self._channel.command("AT+CFUN?", "+CFUN:", on_info=self._cfun_answer)
-
-    async def _look_at_network(self):
-        self._level = 0
-        await self._channel.command(
-            "AT+CEREG?", "+CEREG:", accept=_is_answer, on_info=self._cereg_answer
-        )
-        if not self._level:  # a higher one is the application's
-            await self._ask(self._channel.command("AT+CEREG=1"))
-
-    async def _look_at_bearer(self):
-        # Registered, but without the context that is used: as good as not attached. Another one
-        # that is active proves nothing.
-        rows = []
-        await self._channel.command(
-            "AT+CGACT?", "+CGACT:", on_info=lambda line: rows.append((line.int(0), line.int(1)))
-        )
-        up = [active == 1 for cid, active in rows if cid in self._cids]
-        if self._view.attached and up:
-            self._view.attached = any(up)
-            self._stat = -1  # the next URC decides
-
-    async def _look_at_client(self):
-        self._view.mode = await self._lwm2m.mode()
-
     async def _look_at_servers(self):
-        view = self._view
+        case = self._case
         ids = await self._ask(self._lwm2m.servers())
         rows = await self._ask(self.rows())
         if ids is None and rows is None:
             return  # it did not tell
+        disabled = {}  # short ID: whether its row says so
+        cids = {}
+        for row in rows or ():
+            server = int(row[0])
+            disabled[server] = row[-1] != "0"
+            cids[server] = int(row[_ROW_CID])
         ids = ids or []
-        known = [int(row[0]) for row in rows or ()] or ids
-        off = [int(row[0]) for row in rows or () if row[-1] != "0"]
-        wanted = self._wanted and list(self._wanted)
+        wanted = self._wanted
         if wanted is None:
             # Those enabled now, and those once wanted that still have a row.
-            wanted = [s for s in known if s not in off or self._case.server(s) is not None]
-        if wanted != [state.id for state in self._case.servers]:
-            self._case.watch(wanted)
+            wanted = [
+                server
+                for server in disabled or ids
+                if not disabled.get(server) or case.server(server) is not None
+            ]
+        if list(wanted) != [state.id for state in case.servers]:
+            case.watch(wanted)
             self.compare()
-        view.missing = tuple(s for s in wanted if s not in known and s not in ids)
+        known = ids + list(disabled)
         if self._registry.dropped:  # more servers than it has room for
-            listed = self._registry.servers()
-            view.missing = tuple(s for s in wanted if s not in listed)
-        view.disabled = tuple(s for s in wanted if s in off)
-        if self._cid is None and rows:
-            self._cids = [int(row[_ROW_CID]) for row in rows if int(row[0]) in wanted] or (_CID,)
+            known = self._registry.servers()
+        self._view.missing = tuple([each for each in wanted if each not in known])
+        self._view.disabled = tuple([each for each in wanted if disabled.get(each)])
+        if self._cid is None:
+            self._cids = [cids[each] for each in wanted if each in cids] or (_CID,)
 
     async def rows(self):
         """The rows of AT+ULWM2MCONFIG?, each a list of numbers as texts."""
@@ -199,13 +187,14 @@ class Diagnosis:
         await self._lwm2m.read("+ULWM2MCONFIG", on_info)
         return rows
 
-    async def _look_at_imei(self):
-        lines = await self._channel.command("AT+CGSN", "")
-        self.imei = b"".join(lines)
-
-    def _cfun_answer(self, line):
+    def _cfun(self, line):
         if line.int(0) is not None:
             self._view.radio_on = line.int(0) == 1
+
+    def _cgact(self, line):
+        # Another context that is active proves nothing.
+        if line.int(0) in self._cids:
+            self._active = self._active or line.int(1) == 1
 
     def _cereg(self, line):
         at = line.at + 1
@@ -220,7 +209,7 @@ class Diagnosis:
         if view.sim == SIM_FAILED and view.attached:
             view.sim = SIM_UNKNOWN
 
-    def _cereg_answer(self, line):
+    def _registered(self, line):
         self._level = line.int(0)
         self._network(line.int(1))
 
@@ -229,8 +218,8 @@ class Diagnosis:
         lost = line.buf.find(b"DEACT", line.at, line.stop) >= 0
         lost = lost or line.buf.find(b"DETACH", line.at, line.stop) >= 0
         now_s = self._channel.clock.s
-        if lost and now_s - self._cgev_s >= self._case.policy["fresh_s"]:
-            self._cgev_s = now_s
+        if lost and now_s - self._heeded_s >= self._case.policy["fresh_s"]:
+            self._heeded_s = now_s
             self._view.diagnosed_s = NEVER
             self._stir()
 

@@ -17,12 +17,9 @@ from .moves import (
     do,
     first_to_call,
     has_row,
-    kick,
-    kicked_s,
     look_again,
     may_be_off,
     next_step,
-    only_reports,
     outside,
     park,
     poll,
@@ -48,7 +45,7 @@ _REFUSED_RESETS = const(2)  # so many soft resets in vain before pins are used
 def decide(case, now_s):
     """Return the Decision for now. case.wake_s is then when to decide again at the latest."""
     case.follow(now_s)
-    for rule in RULES:
+    for rule in case.rules or RULES:
         decision = rule(case)
         if decision is not None:
             break
@@ -143,7 +140,7 @@ def poll_wanted(case):
 def fault_elsewhere(case):
     """A fault at another layer than registration, which no step of the ladder cures."""
     view = case.view
-    if view.init == _INIT_PRODUCTION and not only_reports(case):
+    if view.init == _INIT_PRODUCTION and not case.only_reports():
         return report(case, policy.PRODUCTION)
     if view.sim == policy.SIM_LOCKED:
         return report(case, policy.SIM_LOCK)
@@ -151,7 +148,7 @@ def fault_elsewhere(case):
         return restore(case, policy.RADIO_ON, policy.RADIO_WAS_OFF)
     if view.mode == codes.MODE_INHIBITED:
         return restore(case, policy.RESUME, policy.WAS_PAUSED)
-    if view.mode == codes.MODE_DISABLED and not only_reports(case):
+    if view.mode == codes.MODE_DISABLED and not case.only_reports():
         if case.policy["reenable"] and not case.budgets.enabled:
             return restore(case, policy.RESUME, policy.DISABLED)
         return report(case, policy.DISABLED)
@@ -161,7 +158,7 @@ def fault_elsewhere(case):
 def fault_of_rows(case):
     """A wanted server has no row in the module's configuration, or one that disables it."""
     view = case.view
-    why = policy.WELL if only_reports(case) else policy.NO_SERVERS
+    why = policy.WELL if case.only_reports() else policy.NO_SERVERS
     odd = False
     for state in case.servers:
         if state.id in view.disabled:
@@ -319,24 +316,6 @@ def all_down(case):
     return climb(case, latest.judged_s, latest.why, restart)
 
 
-def reports_remedied(case):
-    """Reports of a client on the MCU do not arrive: its own remedy disturbs nothing else."""
-    decision = kick(case)
-    return decision if decision is not None and decision.action != policy.NONE else None
-
-
-def reports_lost(case):
-    """Its own remedies are used up: the steps for the module, unless a server is registered."""
-    decision = kick(case)
-    if decision is None:
-        return None
-    tries = case.budgets.tries[policy.STEP_KICK]
-    if tries < case.steps[policy.STEP_KICK][policy.TRIES] or any_up(case):
-        return decision
-    since_s = case.last_radio_end_s(kicked_s(case))
-    return climb(case, since_s, policy.REPORTS, False, policy.STEP_RADIO)
-
-
 def well(case):
     """Nothing is in trouble, or not yet."""
     why = policy.WELL
@@ -373,12 +352,10 @@ RULES = (
     no_network,
     no_answer,
     unconfirmed,
-    reports_remedied,
     one_of_several,
     init_failed,
     bootstrap_failed,
     server_down,
     all_down,
-    reports_lost,
     well,
 )

@@ -196,33 +196,6 @@ def may_be_off(case):
     return case.view.silent and case.view.pins & policy.HAS_ON and not case.switched_on
 
 
-# Clients on the MCU, whose reports are followed.
-
-
-def only_reports(case):
-    """Whether nothing is wanted of the module's own client."""
-    return case.followed and not case.servers
-
-
-def kicked_s(case):
-    """Since when reports do not arrive in spite of what was done; None while they do."""
-    for client in case.followed:
-        found = client.trouble(case.now_s)
-        if found is not None:
-            window_s = case.steps[policy.STEP_KICK][policy.WINDOW_S]
-            return max(found[0], case.budgets.last_s(policy.STEP_KICK) + window_s)
-    return None
-
-
-def kick(case):
-    """The own remedy of the clients whose reports do not arrive, or None."""
-    since_s = kicked_s(case)
-    if since_s is None:
-        return None
-    tries = case.budgets.tries[policy.STEP_KICK]
-    return take_wide(case, policy.STEP_KICK, tries, since_s, policy.REPORTS)
-
-
 # Servers in confirmed trouble.
 
 

@@ -12,28 +12,24 @@
 import json
 import os
 import struct
-import time
 from binascii import crc32
 from micropython import const
+
+from atport.lazy import borrow
 
 from .policy import NEVER
 
 CHECKPOINT_S = const(3600)
 FIRST_CHECKPOINT_S = const(60)
 
-_MAGIC = b"LX"
-_VERSION = const(2)
-_HEAD = "<2sBH"
-_HEAD_SIZE = const(5)
-_MAX_AGE_S = const(0x1FFFFFFF)
+# The record: see also record.py, which reads it.
+MAGIC = b"LX"
+VERSION = const(2)
+HEAD = "<2sBH"
+MAX_AGE_S = const(0x1FFFFFFF)
 
-# A clock that was never set starts in 1970, 2000 or 2021; ages are taken from two readings of it
-# only if both are before this time or both behind it. 1 January 2024, in the port's own epoch.
-_SET_S = 1704067200 if time.gmtime(0)[0] == 1970 else 757382400
-
-_NUMBERS = ("mark", "enabled", "troubled", "well", "pin_tried", "starts")
-_TIMES = ("mark_s", "dead_s", "down_s", "fota_s", "fota_first_s")
-_BY_UPTIME = const(3)  # of these on: a clock can be wrong, and an update must not be cut off
+NUMBERS = ("mark", "enabled", "troubled", "well", "pin_tried", "starts")
+TIMES = ("mark_s", "dead_s", "down_s", "fota_s", "fota_first_s")
 
 
 def pack(budgets, now_s, wall_s=None):
@@ -44,87 +40,23 @@ def pack(budgets, now_s, wall_s=None):
     return json.dumps(
         [
             int(wall_s or 0),
-            [getattr(budgets, name) for name in _NUMBERS],
-            [_age(getattr(budgets, name), now_s) for name in _TIMES],
+            [getattr(budgets, name) for name in NUMBERS],
+            [_age(getattr(budgets, name), now_s) for name in TIMES],
             list(budgets.tries),
             [[_age(at_s, now_s) for at_s in ring if at_s != NEVER] for ring in budgets.rings],
-            [
-                [server, budgets.server_tries(server), budgets.repaired(server)]
-                for server in budgets.ids
-                if server
-            ],
+            list(budgets.servers.items()),
         ]
     ).encode()
 
 
-def unpack(budgets, data, now_s, wall_s=None):
-    """Take over a record of pack(). Raises ValueError for anything else; then nothing changed.
-
-    Without two readings of a clock that survives, no time passed while nobody looked.
-    """
-    try:
-        saved_s, numbers, ages, tries, rings, servers = json.loads(data)
-        since_s = now_s - _elapsed_s(saved_s, wall_s)
-        numbers = [int(each) for each in numbers]
-        times = [_time(age_s, since_s) for age_s in ages[:_BY_UPTIME]]
-        times += [_time(age_s, now_s) for age_s in ages[_BY_UPTIME:]]
-        tries = bytes(tries)
-        rings = [[_time(age_s, since_s) for age_s in ring] for ring in rings]
-        servers = [(int(server), int(n), int(repaired)) for server, n, repaired in servers]
-        if (len(numbers), len(times)) != (len(_NUMBERS), len(_TIMES)):
-            raise ValueError
-        if (len(tries), len(rings)) != (len(budgets.tries), len(budgets.rings)):
-            raise ValueError
-    except (ValueError, TypeError, IndexError, OverflowError):
-        raise ValueError("record: %d bytes, not of this layout" % len(data))
-    for name, value in zip(_NUMBERS + _TIMES, numbers + times):
-        setattr(budgets, name, value)
-    budgets.tries[:] = tries
-    for ring, known in zip(budgets.rings, rings):
-        for i in range(1, min(len(ring), len(known)) + 1):  # the newest, if the cap shrank
-            ring[-i] = known[-i]
-    for server, n, repaired in servers:
-        budgets.set_server_tries(server, n)
-        if repaired:
-            budgets.repair(server)
-    budgets.dirty = False
-
-
 def _age(at_s, now_s):
-    return None if at_s == NEVER else min(max(now_s - at_s, 0), _MAX_AGE_S)
-
-
-def _time(age_s, since_s):
-    return NEVER if age_s is None else max(since_s - int(age_s), NEVER + 1)
-
-
-def _elapsed_s(saved_s, wall_s):
-    if not saved_s or not wall_s or (saved_s >= _SET_S) != (wall_s >= _SET_S):
-        return 0
-    return min(max(int(wall_s) - saved_s, 0), _MAX_AGE_S)
+    return None if at_s == NEVER else min(max(now_s - at_s, 0), MAX_AGE_S)
 
 
 def seal(body):
     """Return `body` with magic, version, length and CRC-32."""
-    data = struct.pack(_HEAD, _MAGIC, _VERSION, len(body)) + body
+    data = struct.pack(HEAD, MAGIC, VERSION, len(body)) + body
     return data + struct.pack("<I", crc32(data) & 0xFFFFFFFF)
-
-
-def unseal(data):
-    """Return the body of a sealed record. Raises ValueError, saying what is wrong with it."""
-    if len(data) < _HEAD_SIZE + 4:
-        raise ValueError("record: %d bytes, cut off" % len(data))
-    magic, version, size = struct.unpack_from(_HEAD, data)
-    end = _HEAD_SIZE + size
-    if magic != _MAGIC or version != _VERSION:
-        raise ValueError(
-            "record: %r version %d, expected %r %d" % (magic, version, _MAGIC, _VERSION)
-        )
-    if len(data) < end + 4:
-        raise ValueError("record: %d bytes, expected %d" % (len(data), end + 4))
-    if struct.unpack_from("<I", data, end)[0] != crc32(data[:end]) & 0xFFFFFFFF:
-        raise ValueError("record: the checksum does not match")
-    return bytes(data[_HEAD_SIZE:end])
 
 
 class FileStore:
@@ -187,7 +119,9 @@ class Keeper:
         try:
             data = self._store.load()
             if data is not None:
-                unpack(self._budgets, unseal(data), now_s, self._wall and self._wall())
+                record = borrow("lexi.recovery.record")
+                wall_s = self._wall and self._wall()
+                record.unpack(self._budgets, record.unseal(data), now_s, wall_s)
         except (OSError, ValueError) as e:
             self._budgets.exhaust(now_s)
             self._tell(e)

@@ -175,10 +175,11 @@ class Supervisor:
         socket; a function or a coroutine function. Returns a function that the client may call
         when it is in trouble: else that is noticed within five minutes.
         """
-        for method in ("trouble", "kick"):
-            if not callable(getattr(client, method, None)):
-                raise ValueError("client: %r has no %s()" % (client, method))
-        self.case.follow_client(client)
+        if self.case.reports is None:
+            from .reports import Reports
+
+            Reports(self.case)
+        self.case.reports.add(client)
         self._stir()
         return self._stir
 
