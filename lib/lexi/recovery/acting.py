@@ -10,10 +10,10 @@ from .. import codes
 from . import booking, policy
 from .telling import DOING, PARKED, REFUSED, Event
 
-_RADIO_TIMEOUT_MS = const(180000)  # +CFUN=0, =1: not documented
+_CFUN_TIMEOUT_MS = const(180000)  # +CFUN=0, =1: not documented
 _MAX_VETO_S = const(604800)
 _VETO_FAILURES = const(3)
-_VETO_ERROR_S = const(60)
+_ERROR_S = const(60)
 _WIDE_COMMANDS = (b"AT+ULWM2M=3", b"AT+CFUN=0", b"AT+CFUN=16")
 # Reasons for a module-wide step that a registration does not void.
 _REGARDLESS = (policy.FORCED, policy.DETACHED, policy.DENIED, policy.SIM_FAULT)
@@ -41,7 +41,7 @@ class Actions:
         self._voided = False  # it was held back right before its command
 
     async def act(self, decision):
-        """Do it. Raises AtTimeout, and PortError for a poll or a diagnosis that is refused."""
+        # Do it. Raises AtTimeout, and PortError for a poll or a diagnosis that is refused.
         action = decision.action
         if action in (policy.POLL, policy.DIAGNOSE, policy.PARK):
             booking.take(self._case, decision, self._channel.clock.now_s())
@@ -67,9 +67,9 @@ class Actions:
         case = self._case
         event = Event(DOING, decision.action, decision.server, decision.reason, 0, 0)
         if self._veto and decision.reason != policy.HALFWAY:
-            put_off_s = self._ask_veto(*event[1:4])
-            if put_off_s:
-                self.veto_until_s = self._channel.clock.now_s() + put_off_s
+            wait_s = self._ask_veto(*event[1:4])
+            if wait_s:
+                self.veto_until_s = self._channel.clock.now_s() + wait_s
                 return
         # begun seconds count, or caps and spacings were short
         booking.take(case, decision, self._channel.clock.now_s() + 1)
@@ -96,14 +96,14 @@ class Actions:
     def _ask_veto(self, action, server, reason):
         # One that fails puts the step off for a minute, and three times: recovery is not to end so.
         try:
-            off_s = check("veto", refuse(self._veto(action, server, reason)) or 0, 0, _MAX_VETO_S)
+            wait_s = check("veto", refuse(self._veto(action, server, reason)) or 0, 0, _MAX_VETO_S)
             self._veto_failures = 0
-            return off_s
+            return wait_s
         except Exception as e:
             self._teller.failed(e)
             self._channel.report(e)
             self._veto_failures += 1
-            return _VETO_ERROR_S if self._veto_failures <= _VETO_FAILURES else 0
+            return _ERROR_S if self._veto_failures <= _VETO_FAILURES else 0
 
     def _still_right(self, line):
         # It may have waited for the port while the world went on. Questions are harmless.
@@ -157,7 +157,7 @@ class Actions:
             await self._enable(server)
 
     async def _cfun(self, fun):
-        await self._channel.command("AT+CFUN=", args=(fun,), timeout_ms=_RADIO_TIMEOUT_MS)
+        await self._channel.command("AT+CFUN=", args=(fun,), timeout_ms=_CFUN_TIMEOUT_MS)
 
     async def _by_pins(self, move):
         await self._monitor.reboot(self._contact.boot_s, lambda: move(self._pin_sleep_ms))

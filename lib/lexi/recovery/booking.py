@@ -9,7 +9,7 @@ _NOTHING_ELSE = (policy.DENIED, policy.SIM_FAULT, policy.NO_ANSWER)  # but a sof
 
 
 def take(case, decision, now_s):
-    """It is about to be carried out."""
+    # It is about to be carried out.
     action = decision.action
     budgets = case.budgets
     if action == policy.POLL:
@@ -81,7 +81,7 @@ def _take_ending(case, decision, now_s):
 
 
 def done(case, decision, now_s):
-    """It succeeded as a command; after RESUME or RADIO_ON its step is complete."""
+    # It succeeded as a command; after RESUME or RADIO_ON its step is complete.
     if decision.action in (policy.RESUME, policy.RADIO_ON):
         if case.budgets.mark != policy.MARK_REBOOT:
             case.budgets.set_mark(0, now_s)
@@ -91,14 +91,14 @@ def done(case, decision, now_s):
 
 
 def undo(case, decision):
-    """It was taken, but nothing was sent: nothing was begun that must be ended."""
+    # It was taken, but nothing was sent: nothing was begun that must be ended.
     if decision.action in (policy.PAUSE, policy.RADIO_OFF) or decision.reason == policy.DISABLED:
         case.budgets.set_mark(0, 0)
         case.budgets.enabled = 0
 
 
 def failed(case, decision, now_s):
-    """The module refused it: there is no result to wait for."""
+    # The module refused it: there is no result to wait for.
     if decision.action == policy.RESUME and decision.reason == policy.DISABLED:
         undo(case, decision)
     for state in case.servers:

@@ -69,7 +69,7 @@ class Budgets:
     # Rolling windows: a ring holds the times of the last `cap` steps of its kind, in order.
 
     def spend(self, step, now_s):
-        """Book a step of policy.py; 0: a radio action that is no step."""
+        # Book a step of policy.py; 0: a radio action that is no step.
         self._push(0, now_s)
         if step:
             self._push(step, now_s)
@@ -86,11 +86,10 @@ class Budgets:
         self.dirty = True
 
     def when(self, step, spaced=True, apart=True):
-        """(time, SPACING, CAP or RADIO_CAP): when one more of this step is free, held by what.
-
-        spaced: without it only the caps count. apart: also from the other steps that break the
-        connection, if it is one of these.
-        """
+        # (time, SPACING, CAP or RADIO_CAP): when one more of this step is free, held by what.
+        #
+        # spaced: without it only the caps count. apart: also from the other steps that break the
+        # connection, if it is one of these.
         base = PARKED_AS.get(step, 0)  # it counts as one of those too
         free_s = self._spaced_s(step, base, apart) if spaced else NEVER
         held_by = SPACING
@@ -117,20 +116,20 @@ class Budgets:
         return free_s
 
     def free_s(self, step, window_s):
-        """When one more of them stays within the cap of any such window. Step 0: all kinds."""
+        # When one more of them stays within the cap of any such window. Step 0: all kinds.
         return self.rings[step][0] + window_s
 
     def last_s(self, step):
-        """When the last of them was taken."""
+        # When the last of them was taken.
         ring = self.rings[step]
         return ring[len(ring) - 1]
 
     def left(self, step, now_s, window_s):
-        """How many more are allowed now."""
+        # How many more are allowed now.
         return sum(1 for at_s in self.rings[step] if at_s + window_s <= now_s)
 
     def exhaust(self, now_s):
-        """Take everything as just spent, the PIN too: what is known is nothing better."""
+        # Take everything as just spent, the PIN too: what is known is nothing better.
         for ring in self.rings:
             for i in range(len(ring)):
                 ring[i] = now_s
@@ -141,30 +140,30 @@ class Budgets:
     # The episode
 
     def count(self, step):
-        """One more try of a module-wide step."""
+        # One more try of a module-wide step.
         self.tries[step] = min(self.tries[step] + 1, 255)
         self.dirty = True
 
     def clear(self, step):
-        """No tries of a module-wide step any more."""
+        # No tries of a module-wide step any more.
         if self.tries[step]:
             self.tries[step] = 0
             self.dirty = True
 
     def server_tries(self, server):
-        """Re-registrations of a server in this episode."""
+        # Re-registrations of a server in this episode.
         return self._of(server)[0]
 
     def set_server_tries(self, server, tries):
-        """Count them: tries is the number so far."""
+        # Count them: tries is the number so far.
         self._add(server)[0] = min(tries, 255)
 
     def repaired(self, server):
-        """Whether the server was enabled again in this episode."""
+        # Whether the server was enabled again in this episode.
         return self._of(server)[1]
 
     def repair(self, server):
-        """Remember that."""
+        # Remember that.
         self._add(server)[1] = 1
 
     def _of(self, server):
@@ -178,13 +177,13 @@ class Budgets:
         return self.servers.setdefault(server, [0, 0])
 
     def in_episode(self, server):
-        """Whether something is on the books that end_episode() would clear."""
+        # Whether something is on the books that end_episode() would clear.
         return (
             self.enabled or any(self.tries) or self.server_tries(server) or self.repaired(server)
         )
 
     def end_episode(self, server):
-        """The server is well again: its tries, and those of the module, count from zero."""
+        # The server is well again: its tries, and those of the module, count from zero.
         self.servers.pop(server if server in self.servers else 0, None)
         for step in range(KINDS):
             self.tries[step] = 0
@@ -192,7 +191,7 @@ class Budgets:
         self.dirty = True
 
     def recovered(self):
-        """A server is registered, or reports arrive: trouble that comes is new."""
+        # A server is registered, or reports arrive: trouble that comes is new.
         if self.troubled or not self.well or self.down_s != NEVER:
             self.troubled = 0
             self.well = 1
@@ -200,7 +199,7 @@ class Budgets:
             self.dirty = True
 
     def started(self, now_s):
-        """The MCU started: once more without an answer, as far as is known."""
+        # The MCU started: once more without an answer, as far as is known.
         self.starts = min(self.starts + 1, 255)
         if self.starts > _FORGOTTEN:
             if self.dead_s == NEVER:
@@ -208,21 +207,21 @@ class Budgets:
             self.dead_s -= _LIFE_S
 
     def died(self, now_s, well):
-        """The port is dead. well: all was well until then, as far as this run of the MCU knows."""
+        # The port is dead. well: all was well until then, as far as this run of the MCU knows.
         if self.dead_s == NEVER:
             self.dead_s = now_s
             self.well = 1 if well and self.well else 0
             self.dirty = True
 
     def answered(self):
-        """The module answered."""
+        # The module answered.
         if self.starts > 1 or self.dead_s != NEVER:
             self.dirty = True
         self.starts = 0
         self.dead_s = NEVER
 
     def last_step(self):
-        """(step, time) of the last step against a trouble that is not over; step 0 without one."""
+        # (step, time) of the last step against a trouble that is not over; step 0 without one.
         latest = 0
         if self.troubled and (any(self.tries) or self.servers):
             for step in range(1, KINDS):
@@ -231,18 +230,18 @@ class Budgets:
         return latest, self.last_s(latest)
 
     def set_mark(self, mark, now_s):
-        """Say what was begun and must be ended; 0: nothing."""
+        # Say what was begun and must be ended; 0: nothing.
         self.mark = mark
         self.mark_s = now_s
         self.dirty = True
 
     def set_pin_tried(self, tried):
-        """Remember that the PIN was entered (1), or accepted (0)."""
+        # Remember that the PIN was entered (1), or accepted (0).
         self.pin_tried = tried
         self.dirty = True
 
     def open(self, now_s):
-        """Whether the passing of time still changes anything here."""
+        # Whether the passing of time still changes anything here.
         for ring in self.rings:
             if ring[len(ring) - 1] + _DAY_S > now_s:
                 return True

@@ -45,7 +45,7 @@ class Others:
         self._at_s = array("i", [NEVER] * _OTHERS)
 
     def see(self, at_s, server):
-        """The server is registered, or (NEVER) it is not."""
+        # The server is registered, or (NEVER) it is not.
         place = 0
         for i in range(_OTHERS):
             if self._ids[i] == server:
@@ -57,12 +57,12 @@ class Others:
         self._at_s[place] = at_s
 
     def forget(self):
-        """None is registered any more."""
+        # None is registered any more.
         for i in range(_OTHERS):
             self._at_s[i] = NEVER
 
     def up(self, since_s):
-        """Whether one was said to be registered after that time."""
+        # Whether one was said to be registered after that time.
         for at_s in self._at_s:
             if at_s > since_s:
                 return True
@@ -133,7 +133,7 @@ class Case:
     # What is asked and seen
 
     def watch(self, servers):
-        """Follow these servers (short IDs) from now on; what is known of them stays."""
+        # Follow these servers (short IDs) from now on; what is known of them stays.
         states = []
         for server in servers:
             state = self.server(server)
@@ -148,15 +148,14 @@ class Case:
         self.near = self.bootstrap
 
     def force(self, step, server=0):
-        """Take one step of policy.py at the next decision, without its waits; 0: none.
-
-        Caps, a firmware update and a dead port still hold it back.
-        """
+        # Take one step of policy.py at the next decision, without its waits; 0: none.
+        #
+        # Caps, a firmware update and a dead port still hold it back.
         self.forced = step
         self.forced_server = server
 
     def server(self, server):
-        """The ServerState of a server, or None."""
+        # The ServerState of a server, or None.
         if self.near.id == server:
             return self.near
         for state in self.servers:
@@ -166,12 +165,12 @@ class Case:
         return None
 
     def registered(self, server):
-        """The verdict for the application; does not follow an impossible code before a poll."""
+        # The verdict for the application; does not follow an impossible code before a poll.
         state = self.server(server)
         return state is not None and state.registered
 
     def see(self, now_s, server, code):
-        """Take a status code, from a URC or a poll; return whether anything follows from it."""
+        # Take a status code, from a URC or a poll; return whether anything follows from it.
         state = self.near
         if state.id != server:
             state = self.server(server)
@@ -192,24 +191,24 @@ class Case:
         return state.status(now_s, code)
 
     def see_closed(self, now_s, server):
-        """The connection to a server was closed."""
+        # The connection to a server was closed.
         state = self.server(server)
         if state is not None:
             state.closed(now_s)
 
     def see_client(self, now_s, status):
-        """Take the client's status (event 4)."""
+        # Take the client's status (event 4).
         self.view.client = status
         self.view.client_s = now_s
 
     def see_init(self, now_s, status):
-        """Take the status of the client's initialization (event 5)."""
+        # Take the status of the client's initialization (event 5).
         self.view.init = status
         self.view.init_s = now_s
         self.usual = False
 
     def booted(self, now_s):
-        """The module has just started, and nothing is known of it yet: see boot_end_s."""
+        # The module has just started, and nothing is known of it yet: see boot_end_s.
         spread_s = 0
         if now_s < self._start_end_s:
             spread_s = self._boot_spread_s
@@ -220,7 +219,7 @@ class Case:
             state.booted(now_s, self.boot_end_s, spread_s)
 
     def restarted(self, now_s):
-        """The module restarted: nothing that was known of it holds any more."""
+        # The module restarted: nothing that was known of it holds any more.
         if now_s < self.thaw_s():
             self.budgets.fota_first_s = now_s
         view = self.view
@@ -238,7 +237,7 @@ class Case:
     # What follows as time passes
 
     def follow(self, now_s):
-        """Let time pass to now_s: clocks and beliefs that change by themselves."""
+        # Let time pass to now_s: clocks and beliefs that change by themselves.
         self.now_s = now_s
         self.wake_s = LATER
         view = self.view
@@ -278,7 +277,7 @@ class Case:
                 self.budgets.dirty = True
 
     def wake(self, at_s):
-        """Decide again then at the latest."""
+        # Decide again then at the latest.
         if at_s < self.wake_s:
             self.wake_s = at_s
 
@@ -325,18 +324,18 @@ class Case:
     # What can be asked
 
     def only_reports(self):
-        """Whether nothing is wanted of the module's own client."""
+        # Whether nothing is wanted of the module's own client.
         return self.reports is not None and not self.servers
 
     def any_registered(self):
-        """Whether any server is registered, also one that is not followed."""
+        # Whether any server is registered, also one that is not followed.
         for state in self.servers:
             if state.registered:
                 return True
         return self.others.up(NEVER)
 
     def up_without_network(self):
-        """Whether a server is registered until its announced update is overdue for certain."""
+        # Whether a server is registered until its announced update is overdue for certain.
         for state in self.servers:
             until_s = state.proved_until_s()
             if state.registered and self.now_s < until_s:
@@ -345,18 +344,18 @@ class Case:
         return self.others.up(self.now_s - self.policy["lifetime_s"])
 
     def draw(self):
-        """Draw by how much waits are longer from now on: once for each step."""
+        # Draw by how much waits are longer from now on: once for each step.
         self._chance = self.random(_CHANCES + 1)
 
     def fota_sign(self, now_s, news):
-        """A sign of a firmware update. news: it says something else than the one before."""
+        # A sign of a firmware update. news: it says something else than the one before.
         budgets = self.budgets
         if news or now_s >= budgets.fota_s + self.policy["fota_s"]:
             budgets.fota_first_s = now_s
         budgets.fota_s = now_s
 
     def thaw_s(self):
-        """Until when a firmware update is believed to run."""
+        # Until when a firmware update is believed to run.
         budgets = self.budgets
         return min(
             budgets.fota_s + self.policy["fota_s"],
@@ -364,13 +363,13 @@ class Case:
         )
 
     def wait_s(self, step, tries):
-        """Seconds before the next try of a step, with what chance adds."""
+        # Seconds before the next try of a step, with what chance adds.
         waits_s = self.steps[step][WAITS_S]
         wait_s = waits_s[min(tries, len(waits_s) - 1)]
         return wait_s + wait_s * self.policy["jitter_percent"] // 100 * self._chance // _CHANCES
 
     def last_radio_end_s(self, since_s):
-        """When the last thing done to the radio was over, or since_s if that is later."""
+        # When the last thing done to the radio was over, or since_s if that is later.
         for step in range(STEP_RADIO, STEP_PINS + 1):
             since_s = max(since_s, self.budgets.last_s(step) + self.steps[step][WINDOW_S])
         return since_s

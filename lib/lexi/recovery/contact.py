@@ -9,8 +9,8 @@ from .moves import may_be_off
 
 _ALIVE_TRIES = const(41)  # AT, once a second: as long as ubxlib tries before a port is dead
 _SILENT_TRIES = const(2)  # unanswered before the first answer: the module has just started
-_START_RETRY_S = const(5)  # doubled each time
-_START_RETRY_MAX_S = const(900)
+_RETRY_S = const(5)  # doubled each time
+_RETRY_MAX_S = const(900)
 _DEAF_S = const(60)  # nobody reads what comes: asked again then
 
 
@@ -27,14 +27,14 @@ class Contact:
         self.boot_s = boot_s
         self.up = False  # lexi.start() succeeded
         # When it is tried again, and the time to the next try. A port that is found dead comes first.
-        self._start_at_s = _START_RETRY_S if case.view.reachable is False else 0
+        self._start_at_s = _RETRY_S if case.view.reachable is False else 0
         self._start_gap_s = 0
         self.suspect = False  # something was not answered
         self._suspect_at_s = 0  # no verdict on that before: the module boots
         self._dead_s = 0  # when the port was found dead, or heard of again
 
     def todo(self, now_s):
-        """What is due, a coroutine function, or None."""
+        # What is due, a coroutine function, or None.
         if may_be_off(self._case) and self._view.reachable is None:
             return None  # the ladder is to decide on that first
         if not self.up and now_s >= self._start_at_s:
@@ -44,7 +44,7 @@ class Contact:
         return None
 
     def due_s(self, now_s, wait_s):
-        """Seconds until todo() has something, or wait_s if that is less."""
+        # Seconds until todo() has something, or wait_s if that is less.
         if not self.up:
             wait_s = min(wait_s, self._start_at_s - now_s)
         if self.suspect and not self._freeze.running(now_s):
@@ -52,18 +52,18 @@ class Contact:
         return wait_s
 
     def look(self):
-        """Notice what the rooms below noticed: a dead port that is heard of again."""
+        # Notice what the rooms below noticed: a dead port that is heard of again.
         heard_s = self._channel.heard_s
         if self._view.reachable is False and heard_s > self._dead_s:
             self._dead_s = heard_s
             self.suspect = True
 
     def restarted(self, now_s):
-        """The module restarts: it may be silent for a while."""
+        # The module restarts: it may be silent for a while.
         self._suspect_at_s = now_s + self._lexi.monitor.reboot_wait_s + self.boot_s
 
     def answered(self):
-        """It is there."""
+        # It is there.
         self._view.reachable = True
         self.suspect = False
         self._start_at_s = min(self._start_at_s, self._channel.clock.now_s())
@@ -83,12 +83,12 @@ class Contact:
                 self._view.silent = self._view.reachable is None
             else:
                 self.answered()
-            gap_s = max(2 * self._start_gap_s, _START_RETRY_S)
-            self._start_gap_s = min(gap_s, _START_RETRY_MAX_S)
+            gap_s = max(2 * self._start_gap_s, _RETRY_S)
+            self._start_gap_s = min(gap_s, _RETRY_MAX_S)
             self._start_at_s = self._channel.clock.now_s() + self._start_gap_s
 
     async def ask(self):
-        """Whether AT is answered at all."""
+        # Whether AT is answered at all.
         self.suspect = False
         try:
             await self._channel.sync(max(1, _ALIVE_TRIES - self._channel.unanswered))

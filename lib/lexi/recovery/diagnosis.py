@@ -51,7 +51,7 @@ class Diagnosis:
         self._channel.on("+CGEV:", self._cgev)
 
     async def run(self):
-        """Ask everything; what is refused stays as it was known, silence ends it (AtTimeout)."""
+        # Ask everything; what is refused stays as it was known, silence ends it (AtTimeout).
         view = self._view
         restarts = self._registry.restarts
         ask = self._ask
@@ -86,11 +86,11 @@ class Diagnosis:
                 view.diagnosed_s = self._channel.clock.now_s()
 
     def restarted(self):
-        """The module restarted: it may have forgotten what was set up."""
+        # The module restarted: it may have forgotten what was set up.
         self._set_up = False
 
     def compare(self):
-        """Let the case follow the registry, also if it missed an event."""
+        # Let the case follow the registry, also if it missed an event.
         now_s = self._channel.clock.now_s()
         for state in self._case.servers:
             code = self._registry.code(state.id)
@@ -174,7 +174,7 @@ class Diagnosis:
             self._cids = [cids[each] for each in wanted if each in cids] or (_CID,)
 
     async def rows(self):
-        """The rows of AT+ULWM2MCONFIG?, each a list of numbers as texts."""
+        # The rows of AT+ULWM2MCONFIG?, each a list of numbers as texts.
         rows = []
 
         def on_info(line):

@@ -32,7 +32,7 @@ class Freeze:
         channel.on("+UUFWINSTALL:", self._uufwinstall)
 
     def running(self, now_s):
-        """Whether an update is believed to run."""
+        # Whether an update is believed to run.
         return now_s < self._case.thaw_s()
 
     def _ufotastat(self, line):
@@ -55,11 +55,11 @@ class Freeze:
         # A server may observe the state of the update for ever: notifications alone freeze for
         # a time, not again and again.
         now_s = self._clock.s
-        limit_s = self._case.policy["fota_s"]
-        if now_s - self._notified_at_s > limit_s:
+        gap_s = self._case.policy["fota_s"]
+        if now_s - self._notified_at_s > gap_s:
             self._notified_s = now_s
         self._notified_at_s = now_s
-        if now_s - self._notified_s < limit_s:
+        if now_s - self._notified_s < gap_s:
             self._sign(None)
 
     def _sign(self, state):

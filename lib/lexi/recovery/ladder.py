@@ -43,7 +43,7 @@ _REFUSED_RESETS = const(2)  # so many soft resets in vain before pins are used
 
 
 def decide(case, now_s):
-    """Return the Decision for now. case.wake_s is then when to decide again at the latest."""
+    # Return the Decision for now. case.wake_s is then when to decide again at the latest.
     case.follow(now_s)
     for rule in case.rules or RULES:
         decision = rule(case)
@@ -60,13 +60,13 @@ def decide(case, now_s):
 
 
 def frozen(case):
-    """A firmware update runs: nothing but questions, and not even those from here."""
+    # A firmware update runs: nothing but questions, and not even those from here.
     thaw_s = case.thaw_s()
     return wait(policy.FOTA, thaw_s) if case.now_s < thaw_s else None
 
 
 def not_answered(case):
-    """Nothing has answered since the MCU started: the module may just be off."""
+    # Nothing has answered since the MCU started: the module may just be off.
     view = case.view
     if view.reachable is not None:
         return None
@@ -76,11 +76,10 @@ def not_answered(case):
 
 
 def port_dead(case):
-    """AT is not answered: no command can help.
-
-    A port that died while all was well is left alone for a while: the module may install a
-    firmware without a sign.
-    """
+    # AT is not answered: no command can help.
+    #
+    # A port that died while all was well is left alone for a while: the module may install a
+    # firmware without a sign.
     if case.view.reachable:
         return None
     if not case.view.pins & _PINS:
@@ -92,7 +91,7 @@ def port_dead(case):
 
 
 def half_done(case):
-    """What was begun is ended: no cap can forbid that."""
+    # What was begun is ended: no cap can forbid that.
     mark = case.budgets.mark
     if not mark:
         return None
@@ -110,12 +109,12 @@ def half_done(case):
 
 
 def not_diagnosed(case):
-    """Nobody has looked since the module's last start."""
+    # Nobody has looked since the module's last start.
     return diagnose(case, policy.BOOT) if case.view.diagnosed_s == policy.NEVER else None
 
 
 def asked_for(case):
-    """A step that the application asked for."""
+    # A step that the application asked for.
     if not case.forced:
         return None
     if case.forced == policy.STEP_PINS and not case.view.pins:
@@ -129,7 +128,7 @@ def asked_for(case):
 
 
 def poll_wanted(case):
-    """An event asks for a poll."""
+    # An event asks for a poll.
     asking = case.bootstrap
     for state in case.servers:
         if state.ask_s < asking.ask_s:
@@ -138,7 +137,7 @@ def poll_wanted(case):
 
 
 def fault_elsewhere(case):
-    """A fault at another layer than registration, which no step of the ladder cures."""
+    # A fault at another layer than registration, which no step of the ladder cures.
     view = case.view
     if view.init == _INIT_PRODUCTION and not case.only_reports():
         return report(case, policy.PRODUCTION)
@@ -156,7 +155,7 @@ def fault_elsewhere(case):
 
 
 def fault_of_rows(case):
-    """A wanted server has no row in the module's configuration, or one that disables it."""
+    # A wanted server has no row in the module's configuration, or one that disables it.
     view = case.view
     why = policy.WELL if case.only_reports() else policy.NO_SERVERS
     odd = False
@@ -184,29 +183,28 @@ def fault_of_rows(case):
 
 
 def looked_into(case):
-    """Something that the module said, or does not say, asks for a diagnosis."""
+    # Something that the module said, or does not say, asks for a diagnosis.
     view = case.view
     if view.attached is None and case.detached_s != policy.NEVER:
         decision = look_again(case, case.policy["unseen_s"], policy.DETACHED)
         if decision is not None:
             return decision
     if view.init == _INIT_STARTED:
-        hung_s = view.init_s + case.policy["init_s"]
-        if view.diagnosed_s < hung_s <= case.now_s:
+        at_s = view.init_s + case.policy["init_s"]
+        if view.diagnosed_s < at_s <= case.now_s:
             return diagnose(case, policy.INIT_HANGS)
-        if hung_s > case.now_s:
-            case.wake(hung_s)
+        if at_s > case.now_s:
+            case.wake(at_s)
     if view.client in _SILENT_CLIENT and view.client_s != case.client_seen_s:
         return diagnose(case, policy.CLIENT_IDLE)
     return None
 
 
 def refused(case):
-    """The network denies, or the SIM fails: only a soft reset can help, ever more seldom.
-
-    Some modules are healed by nothing but power: after a day and two resets in vain the pins are
-    used, once a day.
-    """
+    # The network denies, or the SIM fails: only a soft reset can help, ever more seldom.
+    #
+    # Some modules are healed by nothing but power: after a day and two resets in vain the pins are
+    # used, once a day.
     view = case.view
     if not view.denied and view.sim != policy.SIM_FAILED:
         return None
@@ -220,12 +218,12 @@ def refused(case):
     if tries < _REFUSED_RESETS or not case.view.pins & _PINS:
         return decision
     since_s = max(case.denied_s, case.budgets.last_s(policy.STEP_PINS))
-    pins_s = since_s + case.policy["refused_pins_s"]
-    return sooner(decision, take(case, policy.STEP_PINS, pins_s, why))
+    free_s = since_s + case.policy["refused_pins_s"]
+    return sooner(decision, take(case, policy.STEP_PINS, free_s, why))
 
 
 def no_network(case):
-    """Not in the network: the clocks of the servers stand still, the module searches."""
+    # Not in the network: the clocks of the servers stand still, the module searches.
     if case.view.attached is not False:
         return None
     decision = outside(case, policy.DETACHED)
@@ -237,7 +235,7 @@ def no_network(case):
 
 
 def no_answer(case):
-    """AT is answered, but no poll for so long: the module's client has died."""
+    # AT is answered, but no poll for so long: the module's client has died.
     since_s = case.polls.unanswered_s + case.policy["patience_s"]
     if (
         case.polls.unanswered_s == policy.NEVER
@@ -252,7 +250,7 @@ def no_answer(case):
 
 
 def unconfirmed(case):
-    """What is believed of a server asks for a poll, before it counts as trouble or as well."""
+    # What is believed of a server asks for a poll, before it counts as trouble or as well.
     looking = case.bootstrap
     if looking.code == codes.NO_CODE:
         looking.look_s = policy.LATER
@@ -266,7 +264,7 @@ def unconfirmed(case):
 
 
 def one_of_several(case):
-    """A server is lost for good while another is registered: nothing but the slow rhythm."""
+    # A server is lost for good while another is registered: nothing but the slow rhythm.
     state = used_up(case)
     if state is None or not any_up(case):
         return None
@@ -277,14 +275,14 @@ def one_of_several(case):
 
 
 def init_failed(case):
-    """The client does not start: nothing less than a soft reset can help."""
+    # The client does not start: nothing less than a soft reset can help.
     if case.view.init != _INIT_FAILED or any_up(case):
         return None
     return climb(case, case.view.init_s, policy.INIT_FAILED, True)
 
 
 def bootstrap_failed(case):
-    """No bootstrap comes to its end: nothing less than a soft reset can help."""
+    # No bootstrap comes to its end: nothing less than a soft reset can help.
     state = case.bootstrap
     if state.code == codes.NO_CODE or state.judged_s == policy.NEVER or any_up(case):
         return None
@@ -292,7 +290,7 @@ def bootstrap_failed(case):
 
 
 def server_down(case):
-    """A server in trouble is registered again."""
+    # A server in trouble is registered again.
     first = first_to_call(case)
     if first is None:
         return None
@@ -300,7 +298,7 @@ def server_down(case):
 
 
 def all_down(case):
-    """Every server is in trouble, and its tries are used up or cannot help."""
+    # Every server is in trouble, and its tries are used up or cannot help.
     latest = None
     restart = True
     for state in case.servers:
@@ -317,7 +315,7 @@ def all_down(case):
 
 
 def well(case):
-    """Nothing is in trouble, or not yet."""
+    # Nothing is in trouble, or not yet.
     why = policy.WELL
     proof_s = case.view.diagnosed_s
     for state in case.servers:
@@ -330,10 +328,10 @@ def well(case):
     if case.forced:
         return take_forced(case)  # what holds it back
     # What is believed of the network may be wrong for ever: a day without proof is too long.
-    doubt_s = proof_s + case.policy["lifetime_s"]
-    if case.now_s >= doubt_s:
+    at_s = proof_s + case.policy["lifetime_s"]
+    if case.now_s >= at_s:
         return diagnose(case, policy.UNSEEN)
-    case.wake(doubt_s)
+    case.wake(at_s)
     return ALL_WELL if why == policy.WELL else wait(why)
 
 

@@ -32,31 +32,31 @@ ALL_WELL = Decision(policy.NONE, 0, policy.WELL, policy.LATER, policy.NONE, poli
 
 
 def do(case, action, reason, server=0, step=0):
-    """The action, now."""
+    # The action, now.
     return Decision(action, server, reason, case.now_s, policy.NONE, policy.WELL, step)
 
 
 def wait(reason, at_s=policy.LATER):
-    """Nothing, until that time or until something happens."""
+    # Nothing, until that time or until something happens.
     return Decision(policy.NONE, 0, reason, at_s, policy.NONE, reason, 0)
 
 
 def at(case, at_s, reason, action, held_by, server=0, step=0):
-    """The action, when its time has come."""
+    # The action, when its time has come.
     if case.now_s >= at_s:
         return do(case, action, reason, server, step)
     return Decision(policy.NONE, server, reason, at_s, action, held_by, 0)
 
 
 def sooner(one, other):
-    """The one that can be taken first."""
+    # The one that can be taken first.
     if one.action != policy.NONE or (other.action == policy.NONE and one.at_s < other.at_s):
         return one
     return other
 
 
 def poll(case, at_s, why):
-    """A poll at that time, but not too soon after the last."""
+    # A poll at that time, but not too soon after the last.
     at_s = max(at_s, case.polls.asked_s + case.polls.gap_s())
     if case.now_s >= at_s:
         return do(case, policy.POLL, why)
@@ -65,13 +65,13 @@ def poll(case, at_s, why):
 
 
 def diagnose(case, why):
-    """Whatever it finds, or does not: not again at once."""
-    again_s = case.diagnosed_s + case.policy["suspect_s"]
-    return at(case, again_s, why, policy.DIAGNOSE, policy.SPACING)
+    # Whatever it finds, or does not: not again at once.
+    at_s = case.diagnosed_s + case.policy["suspect_s"]
+    return at(case, at_s, why, policy.DIAGNOSE, policy.SPACING)
 
 
 def look_again(case, after_s, why):
-    """A diagnosis, if the last one is so old."""
+    # A diagnosis, if the last one is so old.
     at_s = case.view.diagnosed_s + after_s
     if case.now_s >= at_s:
         return diagnose(case, why)
@@ -80,18 +80,18 @@ def look_again(case, after_s, why):
 
 
 def park(case, why, at_s=policy.LATER):
-    """Told once; then nothing until something changes."""
+    # Told once; then nothing until something changes.
     return wait(why, at_s) if case.parked == why else do(case, policy.PARK, why)
 
 
 def report(case, why):
-    """A fault that only people can cure: told, and looked at again now and then."""
-    again_s = case.view.diagnosed_s + case.policy["fault_s"]
-    return park(case, why, again_s) if case.now_s < again_s else diagnose(case, why)
+    # A fault that only people can cure: told, and looked at again now and then.
+    at_s = case.view.diagnosed_s + case.policy["fault_s"]
+    return park(case, why, at_s) if case.now_s < at_s else diagnose(case, why)
 
 
 def restore(case, action, why):
-    """Something was found off that has to be on. No step of the ladder, so not on its caps."""
+    # Something was found off that has to be on. No step of the ladder, so not on its caps.
     at_s = max(case.hold_s, case.ending_s)
     held_by = policy.START if at_s == case.hold_s else policy.SPACING
     free_s = case.budgets.free_s(0, _HOUR_S)
@@ -104,7 +104,7 @@ def restore(case, action, why):
 
 
 def take(case, step, due_s, why, server=0):
-    """A step is taken when nothing holds it back any more; a Decision tells what does."""
+    # A step is taken when nothing holds it back any more; a Decision tells what does.
     at_s = due_s
     held_by = policy.WAIT
     if case.hold_s > at_s and why != policy.FORCED and why != policy.DEAD_PORT:
@@ -134,18 +134,18 @@ def _by_pins(case, why):
 
 
 def take_forced(case):
-    """The step that the application asked for."""
+    # The step that the application asked for.
     server = case.forced_server if case.forced in _OF_A_SERVER else 0
     return take(case, case.forced, case.now_s, policy.FORCED, server)
 
 
 def take_wide(case, step, tries, since_s, why):
-    """A step for the whole module, after its wait."""
+    # A step for the whole module, after its wait.
     return take(case, step, since_s + case.wait_s(step, tries), why)
 
 
 def next_step(case, step):
-    """The first module-wide step from `step` on with tries left, or 0."""
+    # The first module-wide step from `step` on with tries left, or 0.
     while step <= policy.STEP_PINS:
         if case.budgets.tries[step] < case.steps[step][policy.TRIES]:
             if step != policy.STEP_PINS or case.view.pins:
@@ -155,7 +155,7 @@ def next_step(case, step):
 
 
 def climb(case, since_s, why, restart, first=policy.STEP_PAUSE):
-    """No server is registered: the module-wide steps, one after the other, then the slow rhythm."""
+    # No server is registered: the module-wide steps, one after the other, then the slow rhythm.
     tries = case.budgets.tries
     if restart:
         step = 0 if tries[policy.STEP_RESET] else policy.STEP_RESET
@@ -175,10 +175,9 @@ def climb(case, since_s, why, restart, first=policy.STEP_PAUSE):
 
 
 def outside(case, why):
-    """The fault lies in the network or the SIM: what comes before any step, or None.
-
-    Its end may not have been heard: it is looked for, at once when a server proves it.
-    """
+    # The fault lies in the network or the SIM: what comes before any step, or None.
+    #
+    # Its end may not have been heard: it is looked for, at once when a server proves it.
     after_s = case.policy["unseen_s"]
     for state in case.servers:
         if state.proof_s > case.view.diagnosed_s:
@@ -192,7 +191,7 @@ def outside(case, why):
 
 
 def may_be_off(case):
-    """Whether a pulse on PWR_ON is worth a try: once, when a start was not answered."""
+    # Whether a pulse on PWR_ON is worth a try: once, when a start was not answered.
     return case.view.silent and case.view.pins & policy.HAS_ON and not case.switched_on
 
 
@@ -200,12 +199,12 @@ def may_be_off(case):
 
 
 def has_row(case, state):
-    """Whether the server is in the module's configuration, and enabled there."""
+    # Whether the server is in the module's configuration, and enabled there.
     return state.id not in case.view.missing and state.id not in case.view.disabled
 
 
 def any_up(case):
-    """Whether a server is registered: then nothing is done to all of them."""
+    # Whether a server is registered: then nothing is done to all of them.
     for state in case.servers:
         if state.registered and has_row(case, state):
             return True
@@ -226,7 +225,7 @@ def _left(case, state):
 
 
 def first_to_call(case):
-    """The server with tries left whose turn comes first, or None."""
+    # The server with tries left whose turn comes first, or None.
     first = None
     for state in case.servers:
         if _can_call(case, state) and _left(case, state):
@@ -236,7 +235,7 @@ def first_to_call(case):
 
 
 def used_up(case):
-    """The server without tries left whose last one is the longest ago, or None."""
+    # The server without tries left whose last one is the longest ago, or None.
     longest = None
     for state in case.servers:
         if _can_call(case, state) and not _left(case, state):
@@ -246,13 +245,13 @@ def used_up(case):
 
 
 def call_due_s(case, state):
-    """When the next AT+ULWM2MREG for a server in trouble is due."""
+    # When the next AT+ULWM2MREG for a server in trouble is due.
     step = policy.STEP_REGISTER if _left(case, state) else policy.STEP_PARKED_REGISTER
     return state.judged_s + case.wait_s(step, _tries(case, state))
 
 
 def degraded(case, state):
-    """Whether the server is lost for good while another is registered."""
+    # Whether the server is lost for good while another is registered.
     if state.judged_s == policy.NEVER or not any_up(case):
         return False
     return not (state.can_call() and _left(case, state))

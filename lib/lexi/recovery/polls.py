@@ -15,7 +15,7 @@ class Polls:
         self.unanswered_s = NEVER  # the first that was asked since one was answered
 
     def answered(self, view, now_s):
-        """Take note of a new answer; whether there is one."""
+        # Take note of a new answer; whether there is one.
         if view.polls == self._count:
             return False
         self._count = view.polls
@@ -24,14 +24,14 @@ class Polls:
         return True
 
     def asked(self, now_s):
-        """One is about to be asked."""
+        # One is about to be asked.
         self._gap_s = self.gap_s()
         self.asked_s = now_s
         if self.unanswered_s == NEVER:
             self.unanswered_s = now_s
 
     def gap_s(self):
-        """Seconds between the last and the next one."""
+        # Seconds between the last and the next one.
         gap_s = self._policy["suspect_s"]
         if self.answered_s >= self.asked_s:
             return gap_s

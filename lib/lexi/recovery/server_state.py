@@ -99,7 +99,7 @@ class ServerState:
     # What is seen
 
     def status(self, now_s, code):
-        """Take a status code, from a URC or a poll; return whether anything follows from it."""
+        # Take a status code, from a URC or a poll; return whether anything follows from it.
         if code == _SUCCESS == self.code and self.distrust == _TRUSTED:
             if now_s - self.proof_s < self._policy["suspect_s"]:
                 self.proof_s = now_s
@@ -143,10 +143,9 @@ class ServerState:
         return True
 
     def timer(self, now_s, timer_s):
-        """Take the seconds to the next update; return whether anything follows from them.
-
-        More than before proves a registration (manual, note to +ULWM2MREG).
-        """
+        # Take the seconds to the next update; return whether anything follows from them.
+        #
+        # More than before proves a registration (manual, note to +ULWM2MREG).
         before_s = self.timer_s
         if timer_s == before_s:
             if now_s - self.timer_at_s < self._policy["frozen_s"] or self.frozen:
@@ -173,26 +172,26 @@ class ServerState:
         return True
 
     def closed(self, now_s):
-        """The connection to the server was closed: normal, unless a request is pending."""
+        # The connection to the server was closed: normal, unless a request is pending.
         self.closed_s = now_s
         if self.code in _IN_FLIGHT and now_s - self.enter_s < self._policy["closed_s"]:
             self._ask(now_s + self._policy["suspect_s"], CLOSED)
 
     def polled(self, now_s):
-        """A poll was answered, and what it told was given to status() and timer()."""
+        # A poll was answered, and what it told was given to status() and timer().
         self.polled_s = now_s
         self.ask_s = LATER
         if self.suspect:
             self._verdict(now_s)
 
     def booted(self, now_s, quiet_s, spread_s):
-        """The module has just started."""
+        # The module has just started.
         self.boot_s = now_s
         self.quiet_s = quiet_s
         self.spread_s = spread_s
 
     def restarted(self, now_s):
-        """The module restarted: nothing that was known of it holds any more."""
+        # The module restarted: nothing that was known of it holds any more.
         self.code = NO_CODE
         self.enter_s = now_s
         self.busy_s = self.judged_s = NEVER
@@ -201,7 +200,7 @@ class ServerState:
         self._old_s = NEVER
 
     def tried(self, now_s, window_s):
-        """A step was taken that is to help: no verdict for window_s, unless the module fails."""
+        # A step was taken that is to help: no verdict for window_s, unless the module fails.
         if self.why == OVERDUE and self.judged_s != NEVER:
             self.distrust = _TESTED
         self.tried_s = now_s
@@ -212,7 +211,7 @@ class ServerState:
             self.busy_s = now_s
 
     def shift(self, now_s, gap_s):
-        """The network was away for gap_s, which does not count."""
+        # The network was away for gap_s, which does not count.
         self.enter_s = min(now_s, self.enter_s + gap_s)
         self.judged_s = NEVER
         if self.busy_s != NEVER:
@@ -225,10 +224,9 @@ class ServerState:
     # What follows
 
     def trouble(self, now_s):
-        """(since_s, why) once trouble is confirmed, None otherwise.
-
-        look_s, look_why: when a poll is wanted because of what is believed, and for what.
-        """
+        # (since_s, why) once trouble is confirmed, None otherwise.
+        #
+        # look_s, look_why: when a poll is wanted because of what is believed, and for what.
         self.look_s = LATER
         since_s = self._since_s()
         _, _, stuck_s, then = self._states[self.code]
@@ -250,13 +248,13 @@ class ServerState:
         return None if self.judged_s == NEVER else (self.judged_s, self.why)
 
     def proved_until_s(self):
-        """How long the last proof holds: to the announced update, or for a lifetime."""
+        # How long the last proof holds: to the announced update, or for a lifetime.
         if self.timer_s == NEVER:
             return max(self.good_s, self.proof_s) + self._policy["lifetime_s"]
         return self.timer_at_s + self.timer_s + self._states[_SUCCESS][2]
 
     def expire(self, now_s):
-        """Give up a registration that nobody can prove any more; return when that will be."""
+        # Give up a registration that nobody can prove any more; return when that will be.
         until_s = self.proved_until_s()
         end_s = until_s + self._policy["unseen_s"]
         if self.registered and now_s >= end_s and self.polled_s < until_s:
@@ -265,7 +263,7 @@ class ServerState:
         return end_s if now_s < end_s else LATER
 
     def can_call(self):
-        """Whether AT+ULWM2MREG can help it."""
+        # Whether AT+ULWM2MREG can help it.
         return self._states[self.code][3] == CALL
 
     def _since_s(self):
@@ -303,8 +301,8 @@ class ServerState:
         # After a restart, or a step of ours, anything may begin anew.
         if old == NO_CODE or self.code == NO_CODE:
             return True
-        started_s = max(self.boot_s, self.tried_s)
-        return self.code in _BEGINNINGS and now_s - started_s < self._policy["boot_window_s"]
+        since_s = max(self.boot_s, self.tried_s)
+        return self.code in _BEGINNINGS and now_s - since_s < self._policy["boot_window_s"]
 
     def _verdict(self, now_s):
         self.suspect = False

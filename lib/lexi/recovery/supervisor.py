@@ -12,18 +12,20 @@ from atport.lazy import borrow
 
 from ..codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
 from ..codes import NOTIFICATION, REGISTRATION, TIMER
-from . import policy as numbers
-from .acting import Actions
-from .budget import Budgets
+
+# The large ones first: each takes less memory to compile than what is left then.
 from .case import Case
-from .contact import Contact
 from .diagnosis import Diagnosis
-from .fota import Freeze
 from .ladder import decide
-from .moves import wait
-from .policy import DEFAULT, NEVER, NONE
+from .budget import Budgets
+from .acting import Actions
 from .store import FileStore, Keeper
+from .contact import Contact
+from .fota import Freeze
+from .moves import wait
 from .telling import FOTA, STORE, Event, Teller
+from . import policy as numbers
+from .policy import DEFAULT, NEVER, NONE
 
 _MAX_WAIT_S = const(3600)
 _MAX_ID = const(0xFFFF)

@@ -50,12 +50,12 @@ class Teller:
         self._subscribers.remove(fn)
 
     def failed(self, e):
-        """Count what went wrong."""
+        # Count what went wrong.
         self.failures += 1
         self.last_error = e
 
     def tell(self, kind, action, server, reason, held_by=0, in_s=0):
-        """Call every subscriber."""
+        # Call every subscriber.
         event = Event(kind, action, server, reason, held_by, in_s)
         for fn in list(self._subscribers):
             try:
@@ -65,7 +65,7 @@ class Teller:
                 self._channel.report(e)
 
     def waiting(self, decision, held_by, at_s, now_s):
-        """What waits and why, whenever that has changed."""
+        # What waits and why, whenever that has changed.
         action = decision.action or decision.pending
         told = self._waiting
         if (
@@ -82,7 +82,7 @@ class Teller:
             self.tell(DEFERRED, action, decision.server, decision.reason, held_by, at_s - now_s)
 
     def verdicts(self, case):
-        """Of each server: registered, lost, registered anew, lost for good."""
+        # Of each server: registered, lost, registered anew, lost for good.
         for state in case.servers:
             renewed = state.renewals != state.told_renewals
             if state.told_up and (renewed or not state.registered):
