@@ -5,6 +5,7 @@
 # Status codes go in through see(), what else is heard of a server through its ServerState; ladder.py
 # decides by it; booking.py books what was decided.
 
+import gc
 from array import array
 from micropython import const
 
@@ -373,3 +374,6 @@ class Case:
         for step in range(STEP_RADIO, STEP_PINS + 1):
             since_s = max(since_s, self.budgets.last_s(step) + self.steps[step][WINDOW_S])
         return since_s
+
+
+gc.collect()  # what compiling left: what follows needs the heap in one piece

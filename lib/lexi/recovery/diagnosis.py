@@ -1,6 +1,7 @@
 # Questions to the module, from the bottom up, whose answers make a Case's View. They touch nothing,
 # but for a PIN that is entered once.
 
+import gc
 from micropython import const
 
 from atport.errors import AtTimeout, CmeError, PortError
@@ -234,3 +235,6 @@ class Diagnosis:
 def _is_answer(line):
     # "+CEREG: <n>,<stat>": as a URC its second field is missing, empty or in quotes.
     return line.kind(1) == INT
+
+
+gc.collect()  # what compiling left: what follows needs the heap in one piece

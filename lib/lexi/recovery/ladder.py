@@ -2,6 +2,7 @@
 # order, and the first that has something to say decides. Pure: a Case (case.py) and the time go
 # in, a Decision (moves.py) comes out; nothing is sent, booked or waited for here.
 
+import gc
 from micropython import const
 
 from .. import codes
@@ -357,3 +358,6 @@ RULES = (
     all_down,
     well,
 )
+
+
+gc.collect()  # what compiling left: what follows needs the heap in one piece
