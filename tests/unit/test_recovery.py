@@ -209,7 +209,7 @@ def nothing_is_known(node):
 
 def update_is_running(node):
     node.see(721, 4)
-    node.case.fota_sign(100, False)
+    node.case.budgets.fota_sign(100, False)
 
 
 def step_is_half_done(node):
@@ -801,7 +801,7 @@ class ForceTest(unittest.TestCase):
     def test_a_firmware_update_holds_it(self):
         for step, first in self.FIRST.items():
             node = self.well()
-            node.case.fota_sign(900, False)
+            node.case.budgets.fota_sign(900, False)
             node.case.force(step, 721)
             node.run(900 + HOUR_S - 1)
             self.assertEqual(node.taken, [], STEPS[step])
@@ -1037,7 +1037,7 @@ class HeldByTest(unittest.TestCase):
     def test_a_firmware_update(self):
         node = Node()
         node.see(721, 4)
-        node.case.fota_sign(50, False)
+        node.case.budgets.fota_sign(50, False)
         self.check(node, NONE, FOTA, 50 + HOUR_S, FOTA)
         node.run(50 + HOUR_S - 1)
         self.assertEqual((node.taken, node.asked), ([], []))
@@ -1045,7 +1045,7 @@ class HeldByTest(unittest.TestCase):
     def test_a_dead_port_during_a_firmware_update_is_none(self):
         node = Node()
         node.view.reachable = False
-        node.case.fota_sign(50, False)
+        node.case.budgets.fota_sign(50, False)
         self.check(node, NONE, FOTA, 50 + HOUR_S, FOTA)
 
     def test_a_step_that_is_half_done(self):

@@ -11,7 +11,7 @@ import unittest
 import harness  # noqa: F401  (first: it may hide the machine code)
 
 from lexi import codes
-from lexi.recovery import booking, ladder, moves, policies, policy, store, texts
+from lexi.recovery import booking, ladder, moves, policies, policy, record, store, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery.case import Case
 
@@ -109,7 +109,7 @@ class World:
             if not args[0]:
                 case.budgets.fota_s = policy.NEVER
             else:
-                case.fota_sign(self.now_s, args[0] != self.fota)
+                case.budgets.fota_sign(self.now_s, args[0] != self.fota)
                 self.fota = args[0]
         elif verb == "servers":
             case.watch(args[0])
@@ -137,7 +137,7 @@ class World:
         """The MCU restarts: of the ladder only the record is left, and nobody saw the time."""
         old = self.case
         budgets = Budgets(old.policy)
-        store.unpack(budgets, store.pack(old.budgets, self.now_s), self.now_s)
+        record.unpack(budgets, store.pack(old.budgets, self.now_s), self.now_s)
         self.case = Case(old.policy, budgets, old.random, self.now_s)
         self.case.watch([state.id for state in old.servers])
         self.case.view.reachable = old.view.reachable

@@ -5,7 +5,7 @@ from atport.lazy import lazy
 
 __getattr__ = lazy(
     globals(),
-    " acting blocking booking budget case contact diagnosis fota keep ladder moves options policies"
+    " acting blocking booking budget case contact diagnosis fota hearing keep ladder moves options policies"
     " policy policy_check polls record reports rtc server_state store supervisor telling texts view ",
     {
         "Supervisor": "lexi.recovery.supervisor",

@@ -40,6 +40,19 @@ class Actions:
         self.doing = None  # the event of the step under way
         self._voided = False  # it was held back right before its command
 
+    def held_by(self, decision, now_s, paused):
+        # The application may hold back steps, and the diagnosis before one; nothing else. By what
+        # it does; 0 for nothing.
+        action = decision.action
+        reason = decision.reason
+        if action in (policy.POLL, policy.PARK) or reason == policy.HALFWAY:
+            return 0
+        if action == policy.DIAGNOSE and reason == policy.BOOT:
+            return 0
+        if paused and reason != policy.FORCED:
+            return policy.PAUSED
+        return policy.VETO if now_s < self.veto_until_s else 0
+
     async def act(self, decision):
         # Do it. Raises AtTimeout, and PortError for a poll or a diagnosis that is refused.
         action = decision.action

@@ -40,6 +40,7 @@ class Budgets:
 
     def __init__(self, policy, servers=8):
         check("servers", servers, 1, 64)
+        self._policy = policy
         self._steps = policy["steps"]
         caps = [policy["radio_per_hour"]]
         for step in range(1, KINDS):
@@ -219,6 +220,19 @@ class Budgets:
             self.dirty = True
         self.starts = 0
         self.dead_s = NEVER
+
+    def fota_sign(self, now_s, news):
+        # A sign of a firmware update. news: it says something else than the one before.
+        if news or now_s >= self.fota_s + self._policy["fota_s"]:
+            self.fota_first_s = now_s
+        self.fota_s = now_s
+
+    def thaw_s(self):
+        # Until when a firmware update is believed to run.
+        return min(
+            self.fota_s + self._policy["fota_s"],
+            self.fota_first_s + self._policy["fota_max_s"],
+        )
 
     def last_step(self):
         # (step, time) of the last step against a trouble that is not over; step 0 without one.

@@ -35,7 +35,7 @@ _CLIENT_BOOTSTRAP = const(1)
 _ALIVE = (1, 2, 3, 5)  # codes that a client whose initialization failed does not have
 _OTHERS = const(16)
 _STARTS = const(10)  # of the MCU without an answer: the port is dead
-_CHANCES = const(1000)
+CHANCES = const(1000)
 
 
 class Others:
@@ -221,7 +221,7 @@ class Case:
 
     def restarted(self, now_s):
         # The module restarted: nothing that was known of it holds any more.
-        if now_s < self.thaw_s():
+        if now_s < self.budgets.thaw_s():
             self.budgets.fota_first_s = now_s
         view = self.view
         view.diagnosed_s = NEVER
@@ -324,10 +324,6 @@ class Case:
 
     # What can be asked
 
-    def only_reports(self):
-        # Whether nothing is wanted of the module's own client.
-        return self.reports is not None and not self.servers
-
     def any_registered(self):
         # Whether any server is registered, also one that is not followed.
         for state in self.servers:
@@ -335,45 +331,9 @@ class Case:
                 return True
         return self.others.up(NEVER)
 
-    def up_without_network(self):
-        # Whether a server is registered until its announced update is overdue for certain.
-        for state in self.servers:
-            until_s = state.proved_until_s()
-            if state.registered and self.now_s < until_s:
-                self.wake(until_s)
-                return True
-        return self.others.up(self.now_s - self.policy["lifetime_s"])
-
     def draw(self):
         # Draw by how much waits are longer from now on: once for each step.
-        self._chance = self.random(_CHANCES + 1)
-
-    def fota_sign(self, now_s, news):
-        # A sign of a firmware update. news: it says something else than the one before.
-        budgets = self.budgets
-        if news or now_s >= budgets.fota_s + self.policy["fota_s"]:
-            budgets.fota_first_s = now_s
-        budgets.fota_s = now_s
-
-    def thaw_s(self):
-        # Until when a firmware update is believed to run.
-        budgets = self.budgets
-        return min(
-            budgets.fota_s + self.policy["fota_s"],
-            budgets.fota_first_s + self.policy["fota_max_s"],
-        )
-
-    def wait_s(self, step, tries):
-        # Seconds before the next try of a step, with what chance adds.
-        waits_s = self.steps[step][WAITS_S]
-        wait_s = waits_s[min(tries, len(waits_s) - 1)]
-        return wait_s + wait_s * self.policy["jitter_percent"] // 100 * self._chance // _CHANCES
-
-    def last_radio_end_s(self, since_s):
-        # When the last thing done to the radio was over, or since_s if that is later.
-        for step in range(STEP_RADIO, STEP_PINS + 1):
-            since_s = max(since_s, self.budgets.last_s(step) + self.steps[step][WINDOW_S])
-        return since_s
+        self.chance = self.random(CHANCES + 1)
 
 
 gc.collect()  # what compiling left: what follows needs the heap in one piece

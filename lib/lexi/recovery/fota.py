@@ -33,7 +33,7 @@ class Freeze:
 
     def running(self, now_s):
         # Whether an update is believed to run.
-        return now_s < self._case.thaw_s()
+        return now_s < self._case.budgets.thaw_s()
 
     def _ufotastat(self, line):
         if line.int(0) == _RESULT and line.int(1) == _FAILED:
@@ -67,7 +67,7 @@ class Freeze:
         now_s = self._clock.s
         begins = not self.running(now_s)
         news = state is not None and self._state is not None and state != self._state
-        self._case.fota_sign(now_s, news)
+        self._case.budgets.fota_sign(now_s, news)
         if state is not None:
             self._state = state
         if now_s - self._saved_s >= _SAVE_S:

@@ -8,31 +8,10 @@ from micropython import const
 from .. import codes
 from . import policy
 from .case import DENIED_TRIES
-from .moves import (
-    ALL_WELL,
-    any_up,
-    at,
-    call_due_s,
-    climb,
-    diagnose,
-    do,
-    first_to_call,
-    has_row,
-    look_again,
-    may_be_off,
-    next_step,
-    outside,
-    park,
-    poll,
-    report,
-    restore,
-    sooner,
-    take,
-    take_forced,
-    take_wide,
-    used_up,
-    wait,
-)
+from .moves import ALL_WELL, any_up, at, call_due_s, climb, diagnose, do, first_to_call, has_row
+from .moves import last_radio_end_s, look_again, may_be_off, next_step, only_reports, outside, park
+from .moves import poll, report, restore, sooner, take, take_forced, take_wide, up_without_network
+from .moves import used_up, wait
 
 _OF_A_SERVER = (policy.STEP_REGISTER, policy.STEP_PARKED_REGISTER)
 _INIT_STARTED = const(1)
@@ -62,7 +41,7 @@ def decide(case, now_s):
 
 def frozen(case):
     # A firmware update runs: nothing but questions, and not even those from here.
-    thaw_s = case.thaw_s()
+    thaw_s = case.budgets.thaw_s()
     return wait(policy.FOTA, thaw_s) if case.now_s < thaw_s else None
 
 
@@ -140,7 +119,7 @@ def poll_wanted(case):
 def fault_elsewhere(case):
     # A fault at another layer than registration, which no step of the ladder cures.
     view = case.view
-    if view.init == _INIT_PRODUCTION and not case.only_reports():
+    if view.init == _INIT_PRODUCTION and not only_reports(case):
         return report(case, policy.PRODUCTION)
     if view.sim == policy.SIM_LOCKED:
         return report(case, policy.SIM_LOCK)
@@ -148,7 +127,7 @@ def fault_elsewhere(case):
         return restore(case, policy.RADIO_ON, policy.RADIO_WAS_OFF)
     if view.mode == codes.MODE_INHIBITED:
         return restore(case, policy.RESUME, policy.WAS_PAUSED)
-    if view.mode == codes.MODE_DISABLED and not case.only_reports():
+    if view.mode == codes.MODE_DISABLED and not only_reports(case):
         if case.policy["reenable"] and not case.budgets.enabled:
             return restore(case, policy.RESUME, policy.DISABLED)
         return report(case, policy.DISABLED)
@@ -158,7 +137,7 @@ def fault_elsewhere(case):
 def fault_of_rows(case):
     # A wanted server has no row in the module's configuration, or one that disables it.
     view = case.view
-    why = policy.WELL if case.only_reports() else policy.NO_SERVERS
+    why = policy.WELL if only_reports(case) else policy.NO_SERVERS
     odd = False
     for state in case.servers:
         if state.id in view.disabled:
@@ -214,7 +193,7 @@ def refused(case):
     if decision is not None:
         return decision
     tries = case.budgets.tries[DENIED_TRIES]
-    since_s = case.last_radio_end_s(case.denied_s)
+    since_s = last_radio_end_s(case, case.denied_s)
     decision = take_wide(case, policy.STEP_RESET, tries, since_s, why)
     if tries < _REFUSED_RESETS or not case.view.pins & _PINS:
         return decision
@@ -231,18 +210,14 @@ def no_network(case):
     if decision is not None:
         return decision
     step = next_step(case, policy.STEP_RADIO) or policy.STEP_PARKED_RESET
-    since_s = case.last_radio_end_s(case.detached_s)
+    since_s = last_radio_end_s(case, case.detached_s)
     return take_wide(case, step, case.budgets.tries[step], since_s, policy.DETACHED)
 
 
 def no_answer(case):
     # AT is answered, but no poll for so long: the module's client has died.
     since_s = case.polls.unanswered_s + case.policy["patience_s"]
-    if (
-        case.polls.unanswered_s == policy.NEVER
-        or case.now_s < since_s
-        or case.up_without_network()
-    ):
+    if case.polls.unanswered_s == policy.NEVER or case.now_s < since_s or up_without_network(case):
         return None
     since_s = max(since_s, case.budgets.last_s(policy.STEP_RESET))
     return take_wide(

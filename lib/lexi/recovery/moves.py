@@ -5,6 +5,7 @@ from collections import namedtuple
 from micropython import const
 
 from . import policy
+from .case import CHANCES
 
 _ACTION_OF = (  # each step of policy.py
     policy.NONE,
@@ -139,9 +140,24 @@ def take_forced(case):
     return take(case, case.forced, case.now_s, policy.FORCED, server)
 
 
+def wait_s(case, step, tries):
+    # Seconds before the next try of a step, with what chance adds.
+    waits_s = case.steps[step][policy.WAITS_S]
+    base_s = waits_s[min(tries, len(waits_s) - 1)]
+    return base_s + base_s * case.policy["jitter_percent"] // 100 * case.chance // CHANCES
+
+
+def last_radio_end_s(case, since_s):
+    # When the last thing done to the radio was over, or since_s if that is later.
+    for step in range(policy.STEP_RADIO, policy.STEP_PINS + 1):
+        end_s = case.budgets.last_s(step) + case.steps[step][policy.WINDOW_S]
+        since_s = max(since_s, end_s)
+    return since_s
+
+
 def take_wide(case, step, tries, since_s, why):
     # A step for the whole module, after its wait.
-    return take(case, step, since_s + case.wait_s(step, tries), why)
+    return take(case, step, since_s + wait_s(case, step, tries), why)
 
 
 def next_step(case, step):
@@ -187,12 +203,27 @@ def outside(case, why):
         return decision
     if case.now_s < case.boot_end_s:
         return wait(policy.BOOT, case.boot_end_s)
-    return wait(why) if case.up_without_network() else None
+    return wait(why) if up_without_network(case) else None
 
 
 def may_be_off(case):
     # Whether a pulse on PWR_ON is worth a try: once, when a start was not answered.
     return case.view.silent and case.view.pins & policy.HAS_ON and not case.switched_on
+
+
+def only_reports(case):
+    # Whether nothing is wanted of the module's own client.
+    return case.reports is not None and not case.servers
+
+
+def up_without_network(case):
+    # Whether a server is registered until its announced update is overdue for certain.
+    for state in case.servers:
+        until_s = state.proved_until_s()
+        if state.registered and case.now_s < until_s:
+            case.wake(until_s)
+            return True
+    return case.others.up(case.now_s - case.policy["lifetime_s"])
 
 
 # Servers in confirmed trouble.
@@ -247,7 +278,7 @@ def used_up(case):
 def call_due_s(case, state):
     # When the next AT+ULWM2MREG for a server in trouble is due.
     step = policy.STEP_REGISTER if _left(case, state) else policy.STEP_PARKED_REGISTER
-    return state.judged_s + case.wait_s(step, _tries(case, state))
+    return state.judged_s + wait_s(case, step, _tries(case, state))
 
 
 def degraded(case, state):

@@ -5,7 +5,7 @@ from micropython import const
 
 from . import policy
 from .ladder import RULES, one_of_several, well
-from .moves import any_up, climb, take_wide
+from .moves import any_up, climb, last_radio_end_s, take_wide
 
 _ASK_S = const(300)  # a client is asked so often, if it does not stir by itself
 
@@ -78,7 +78,7 @@ def lost(case):
     tries = case.budgets.tries[policy.STEP_KICK]
     if tries < case.steps[policy.STEP_KICK][policy.TRIES] or any_up(case):
         return decision
-    since_s = case.last_radio_end_s(_since_s(case))
+    since_s = last_radio_end_s(case, _since_s(case))
     return climb(case, since_s, policy.REPORTS, False, policy.STEP_RADIO)
 
 

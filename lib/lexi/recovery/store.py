@@ -100,7 +100,7 @@ class Keeper:
     failed: the store cannot be written. writes: records written since the start.
     """
 
-    def __init__(self, store, budgets, wall=None, on_failure=None):
+    def __init__(self, store, budgets, wall=None, on_failure=None, count=None):
         for method in ("load", "save"):
             if not callable(getattr(store, method, None)):
                 raise ValueError("store: %r has no %s()" % (store, method))
@@ -109,6 +109,7 @@ class Keeper:
         self._budgets = budgets
         self._wall = wall
         self._on_failure = on_failure
+        self._count = count
         self._tried_s = 0
         self._gap_s = FIRST_CHECKPOINT_S
         self.failed = False
@@ -120,7 +121,7 @@ class Keeper:
             data = self._store.load()
             if data is not None:
                 record = borrow("lexi.recovery.record")
-                wall_s = self._wall and self._wall()
+                wall_s = self._wall_s()
                 record.unpack(self._budgets, record.unseal(data), now_s, wall_s)
         except (OSError, ValueError) as e:
             self._budgets.exhaust(now_s)
@@ -138,7 +139,7 @@ class Keeper:
             self._gap_s = min(2 * self._gap_s, CHECKPOINT_S)
         self._tried_s = now_s
         try:
-            self._store.save(seal(pack(self._budgets, now_s, self._wall and self._wall())))
+            self._store.save(seal(pack(self._budgets, now_s, self._wall_s())))
             self.writes += 1
             self._budgets.dirty = False
             self.failed = False
@@ -150,6 +151,15 @@ class Keeper:
                 self._tell(e)
                 return False
         return True
+
+    def _wall_s(self):
+        # A clock that fails is no clock, and no failure of the store.
+        try:
+            return self._wall and self._wall()
+        except Exception as e:
+            if self._count:
+                self._count(e)
+            return None
 
     def _tell(self, e):
         if self._on_failure:

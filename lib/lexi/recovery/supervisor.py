@@ -10,8 +10,6 @@ from micropython import const
 from atport.errors import AtTimeout, PortError, check
 from atport.lazy import borrow
 
-from ..codes import BOOTSTRAP, CLIENT, CONNECTION, CONNECTION_CLOSED, INIT, NO_CODE
-from ..codes import NOTIFICATION, REGISTRATION, TIMER
 
 # The large ones first: each takes less memory to compile than what is left then.
 from .case import Case
@@ -22,6 +20,7 @@ from .acting import Actions
 from .store import FileStore, Keeper
 from .contact import Contact
 from .fota import Freeze
+from .hearing import Hearing
 from .moves import wait
 from .telling import FOTA, STORE, Event, Teller
 from . import policy as numbers
@@ -98,10 +97,9 @@ class Supervisor:
         self._longest_s = _LONGEST_S + 2 * boot_s + self._monitor.reboot_wait_s
         self._store_error = None
         self._teller = Teller(channel)
+        failed = self._teller.failed
         self.budgets = Budgets(policy)
-        self._wall = wall
-        wall = self._read_wall if wall else None
-        self.keeper = Keeper(store or FileStore(), self.budgets, wall, self._store_failed)
+        self.keeper = Keeper(store or FileStore(), self.budgets, wall, self._store_failed, failed)
         now_s = self._clock.now_s()
         self.keeper.load(now_s)
         if self.keeper.writes_flash and not channel.flow:
@@ -113,27 +111,21 @@ class Supervisor:
                 self.case.view.pins |= bit
         if servers is not None:
             self.case.watch(servers)
-        failed = self._teller.failed
         self._freeze = Freeze(channel, self._registry, self.case, self._fota_sign)
         self._contact = Contact(lexi, self.case, self._freeze, boot_s, failed)
         self._diagnosis = Diagnosis(
             lexi, self.case, self._save, failed, self._stir, servers, pin, cid, fota_setup
         )
+        self._hearing = Hearing(lexi, self.case, self._contact, self._diagnosis, self._signal)
         parts = (self._freeze, self._contact, self._diagnosis, self._teller)
         self._actions = Actions(lexi, self.case, parts, self._save, veto, pins)
         self.decision = wait(numbers.BOOT)
-        self._stirred = False  # an event set the signal, and due_s() was not asked since
         self._due_at_s = 0  # what due_s() has found
-        self._calm_s = NEVER  # and until when that holds, unless something happens: see _stir()
-        self._restarts = self._registry.restarts
-        self._monitor_failures = 0
         self.held = numbers.WELL  # by what the application holds back the next action
         self._todo = None  # what step() does next, a coroutine function
         self.turn_s = None  # when the next step() is due, or this one over; None: it does not run
         self.paused = False
         lexi.turns.append(self)
-        self._registry.watch(self._signal)
-        self._registry.subscribe(self._event)
 
     # For the application
 
@@ -152,7 +144,7 @@ class Supervisor:
     def pause(self):
         """Take no step until resume(). What is half done is still ended; polls go on."""
         self.paused = True
-        self._calm_s = NEVER
+        self._stir()
 
     def resume(self):
         self.paused = False
@@ -234,12 +226,13 @@ class Supervisor:
 
     def due_s(self):
         """Seconds until step() has something to do, 0 for now. Allocates nothing when well."""
-        self._stirred = False
         now_s = self._clock.now_s()
-        if self._is_calm(now_s):
+        if self._hearing.calm(now_s):
             return self._due_at_s - now_s
-        self._calm_s = NEVER
-        self._look(now_s)
+        if self._store_error:
+            self._store_error = None
+            self._teller.tell(STORE, NONE, 0, 0)
+        self._hearing.look(now_s)
         self._todo = self._contact.todo(now_s)
         if self._todo:
             return 0
@@ -249,24 +242,13 @@ class Supervisor:
         at_s = decision.at_s
         self.held = numbers.WELL
         if decision.action != NONE:
-            self.held = held_by = self._held_by(decision, now_s)
+            self.held = held_by = self._actions.held_by(decision, now_s, self.paused)
             if not held_by:
                 self._todo = self._act
                 return 0
             at_s = self._actions.veto_until_s if held_by == numbers.VETO else numbers.LATER
         self._teller.waiting(decision, held_by, at_s, now_s)
         return self._wait_s(at_s, now_s)
-
-    def _is_calm(self, now_s):
-        # Nothing that due_s() looks at has changed since it looked.
-        monitor = self._monitor
-        return (
-            now_s < self._calm_s
-            and not self.budgets.dirty
-            and self._registry.restarts == self._restarts
-            and monitor.polls == self.case.view.polls
-            and monitor.failures == self._monitor_failures
-        )
 
     def _wait_s(self, at_s, now_s):
         wait_s = min(min(at_s, self.case.wake_s) - now_s, _MAX_WAIT_S)
@@ -277,22 +259,10 @@ class Supervisor:
         wait_s = max(0 if save_s == 0 else 1, wait_s)
         self._due_at_s = now_s + wait_s
         if self.case.view.reachable and save_s != 0:
-            self._calm_s = min(self._due_at_s, now_s + _CALM_S)
+            self._hearing.calm_s = min(self._due_at_s, now_s + _CALM_S)
         if self.turn_s is not None:
             self.turn_s = now_s + wait_s
         return wait_s
-
-    def _held_by(self, decision, now_s):
-        # The application may hold back steps, and the diagnosis before one; nothing else.
-        action = decision.action
-        reason = decision.reason
-        if action in (numbers.POLL, numbers.PARK) or reason == numbers.HALFWAY:
-            return 0
-        if action == numbers.DIAGNOSE and reason == numbers.BOOT:
-            return 0
-        if self.paused and reason != numbers.FORCED:
-            return numbers.PAUSED
-        return numbers.VETO if now_s < self._actions.veto_until_s else 0
 
     async def step(self):
         """Do what is due and return the seconds until something may be due again.
@@ -301,7 +271,7 @@ class Supervisor:
         Channel has the stream.
         """
         self.channel.check_free("step", "wait")
-        self._calm_s = NEVER
+        self._hearing.calm_s = NEVER
         self.turn_s = self._clock.now_s() + self._longest_s
         if self.due_s() == 0:
             try:
@@ -333,85 +303,13 @@ class Supervisor:
     def _save_now(self):
         return self.keeper.save(self._clock.now_s())
 
-    # What the rooms below and the module say
-
-    def _look(self, now_s):
-        view = self.case.view
-        monitor = self._monitor
-        if self._store_error:
-            self._store_error = None
-            self._teller.tell(STORE, NONE, 0, 0)
-        self._sync_restarts(now_s)
-        if monitor.polls != view.polls:
-            view.polls = monitor.polls
-            view.polled_s = monitor.polled_s
-            self._diagnosis.compare()
-            view.reachable = True
-        if monitor.failures != self._monitor_failures:
-            self._monitor_failures = monitor.failures
-            if not monitor.reachable and view.reachable:
-                self._contact.suspect = True
-        self._contact.look()
-
-    def _sync_restarts(self, now_s):
-        if self._registry.restarts != self._restarts:
-            self._restarts = self._registry.restarts
-            self._calm_s = NEVER
-            self._diagnosis.restarted()
-            self._contact.restarted(now_s)
-            self.case.restarted(now_s)
-
-    def _event(self, event, server, value):
-        case = self.case
-        if self._registry.restarts != self._restarts:
-            self._sync_restarts(self._clock.s)
-        state = case.near
-        if state.id != server:
-            state = case.server(server)
-        if event == REGISTRATION and case.usual and state is not None and value != NO_CODE:
-            if not state.status(self._clock.s, value):
-                return
-        elif event == TIMER:
-            if state is None or not state.timer(self._clock.s, value):
-                return
-        elif event == NOTIFICATION or not self._rare_event(event, server, value):
-            return  # of the one notification that matters the Freeze is told
-        self._calm_s = NEVER
-        if not self._stirred:
-            self._stirred = True
-            self._signal.set()
-
-    def _rare_event(self, event, server, value):
-        case = self.case
-        if event == REGISTRATION or event == BOOTSTRAP:
-            if value == NO_CODE and self._registry.code(server) != value:
-                return False  # the module said so, which means nothing
-            return case.see(self._clock.s, server, value)
-        if event == CLIENT:
-            case.see_client(self._clock.s, value)
-        elif event == INIT:
-            case.see_init(self._clock.s, value)
-        elif event == CONNECTION and value == CONNECTION_CLOSED:
-            case.see_closed(self._clock.s, server)
-        return True
-
     def _stir(self):
-        # Something happened: due_s() is to be asked again, and looks at all of it.
-        self._calm_s = NEVER
-        self._signal.set()
+        self._hearing.stir()
 
     def _fota_sign(self, begins):
         if begins:
             self._teller.tell(FOTA, NONE, 0, numbers.FOTA)
         self._stir()
-
-    def _read_wall(self):
-        # A clock that fails is no clock, and no failure of the store.
-        try:
-            return self._wall()
-        except Exception as e:
-            self._teller.failed(e)
-            return None
 
     def _store_failed(self, e):
         self._teller.failed(e)
