@@ -28,7 +28,7 @@ package(
         "recovery/policy.py",
         "recovery/policy_check.py",
         "recovery/polls.py",
-        "recovery/record.py",
+        "recovery/reader.py",
         "recovery/reports.py",
         "recovery/rtc.py",
         "recovery/server_state.py",

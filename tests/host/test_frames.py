@@ -21,7 +21,7 @@ HOT = {
     "lib/lexi/registry.py": """_stat _update _notified _count_uri _created _connection
         _notify _add_uri""",
     "lib/lexi/known.py": "ends is_at take settle",
-    "lib/lexi/recovery/supervisor.py": "_event _rare_event",
+    "lib/lexi/recovery/hearing.py": "_event _rare_event",
     "lib/lexi/recovery/diagnosis.py": "_cereg",
     "lib/lexi/recovery/case.py": "server see",
     "lib/lexi/recovery/server_state.py": "status timer closed _begins _verdict",

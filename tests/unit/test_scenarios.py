@@ -11,7 +11,7 @@ import unittest
 import harness  # noqa: F401  (first: it may hide the machine code)
 
 from lexi import codes
-from lexi.recovery import booking, ladder, moves, policies, policy, record, store, texts
+from lexi.recovery import booking, ladder, moves, policies, policy, reader, store, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery.case import Case
 
@@ -137,7 +137,7 @@ class World:
         """The MCU restarts: of the ladder only the record is left, and nobody saw the time."""
         old = self.case
         budgets = Budgets(old.policy)
-        record.unpack(budgets, store.pack(old.budgets, self.now_s), self.now_s)
+        reader.unpack(budgets, store.pack(old.budgets, self.now_s), self.now_s)
         self.case = Case(old.policy, budgets, old.random, self.now_s)
         self.case.watch([state.id for state in old.servers])
         self.case.view.reachable = old.view.reachable

@@ -8,7 +8,7 @@ import unittest
 import harness
 from fake_node import writes_per_day
 from lexi import LexiError, blocking, codes
-from lexi.recovery import record, store, supervise, supervisor, telling, texts
+from lexi.recovery import reader, store, supervise, supervisor, telling, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery import policy
 from lexi.recovery.texts import STEPS
@@ -972,7 +972,7 @@ class PinTest(Case):
 
             def restart_now():
                 budgets = Budgets(DEFAULT)
-                record.unpack(budgets, record.unseal(node.options["store"].data), 0)
+                reader.unpack(budgets, reader.unseal(node.options["store"].data), 0)
                 found.append(budgets.pin_tried)
 
             module.sim = self.LOCKED
@@ -1157,7 +1157,7 @@ class RestoreTest(Case):
 
                 def look():
                     budgets = Budgets(DEFAULT)
-                    record.unpack(budgets, record.unseal(node.options["store"].data), 0)
+                    reader.unpack(budgets, reader.unseal(node.options["store"].data), 0)
                     found.append((budgets.mark, budgets.left(step, 0, DAY_S)))
 
                 module.on[command] = look

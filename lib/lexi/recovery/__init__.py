@@ -6,7 +6,7 @@ from atport.lazy import lazy
 __getattr__ = lazy(
     globals(),
     " acting blocking booking budget case contact diagnosis fota hearing keep ladder moves options policies"
-    " policy policy_check polls record reports rtc server_state store supervisor telling texts view ",
+    " policy policy_check polls reader reports rtc server_state store supervisor telling texts view ",
     {
         "Supervisor": "lexi.recovery.supervisor",
         "keep_registered": "lexi.recovery.keep",

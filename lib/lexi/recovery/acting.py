@@ -8,6 +8,7 @@ from atport.errors import AtTimeout, PortError, check, refuse
 
 from .. import codes
 from . import booking, policy
+from .moves import any_registered
 from .telling import DOING, PARKED, REFUSED, Event
 
 _CFUN_TIMEOUT_MS = const(180000)  # +CFUN=0, =1: not documented
@@ -20,18 +21,19 @@ _REGARDLESS = (policy.FORCED, policy.DETACHED, policy.DENIED, policy.SIM_FAULT)
 
 
 class Actions:
-    """The hands of a Supervisor. save(): see Diagnosis. veto: see Supervisor.
+    """The hands of a Supervisor. keeper: store.Keeper. veto: see Supervisor.
 
     pins: its pin_reset, power_cycle and power_on.
     """
 
-    def __init__(self, lexi, case, parts, save, veto, pins):
+    def __init__(self, lexi, case, parts, keeper, veto, pins):
         self._lexi = lexi
         self._channel = lexi.channel
         self._monitor = lexi.monitor
         self._case = case
         self._freeze, self._contact, self._diagnosis, self._teller = parts
-        self._save = save
+        self._keeper = keeper
+        self.decision = None  # what act() does
         self._veto = veto
         self._pin_reset, self._power_cycle, self._power_on = pins
         self._sleep_ms = lexi.runtime.sleep_ms
@@ -53,8 +55,9 @@ class Actions:
             return policy.PAUSED
         return policy.VETO if now_s < self.veto_until_s else 0
 
-    async def act(self, decision):
+    async def act(self):
         # Do it. Raises AtTimeout, and PortError for a poll or a diagnosis that is refused.
+        decision = self.decision
         action = decision.action
         if action in (policy.POLL, policy.DIAGNOSE, policy.PARK):
             booking.take(self._case, decision, self._channel.clock.now_s())
@@ -86,7 +89,7 @@ class Actions:
                 return
         # begun seconds count, or caps and spacings were short
         booking.take(case, decision, self._channel.clock.now_s() + 1)
-        if case.budgets.dirty and not await self._save():
+        if case.budgets.dirty and not await self._keeper.write(self._channel):
             booking.undo(case, decision)
             return  # what is booked is not safe: the budgets are spent now
         self.doing = event
@@ -133,7 +136,7 @@ class Actions:
                     why = "it is registered"
             elif action in (policy.PAUSE, policy.RADIO_OFF, policy.SOFT_RESET):
                 # A soft reset is followed by a bring-up, which is never wrong.
-                void = reason not in _REGARDLESS and self._case.any_registered()
+                void = reason not in _REGARDLESS and any_registered(self._case)
                 if void and line in _WIDE_COMMANDS:
                     why = "a server is registered"
         if why:

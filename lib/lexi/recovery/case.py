@@ -191,12 +191,6 @@ class Case:
             return True
         return state.status(now_s, code)
 
-    def see_closed(self, now_s, server):
-        # The connection to a server was closed.
-        state = self.server(server)
-        if state is not None:
-            state.closed(now_s)
-
     def see_client(self, now_s, status):
         # Take the client's status (event 4).
         self.view.client = status
@@ -321,15 +315,6 @@ class Case:
                 self.wake(end_s)
             else:
                 self.budgets.end_episode(state.id)
-
-    # What can be asked
-
-    def any_registered(self):
-        # Whether any server is registered, also one that is not followed.
-        for state in self.servers:
-            if state.registered:
-                return True
-        return self.others.up(NEVER)
 
     def draw(self):
         # Draw by how much waits are longer from now on: once for each step.

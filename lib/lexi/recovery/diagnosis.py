@@ -22,19 +22,18 @@ _SIM_FAULTS = (10, 13, 15)
 class Diagnosis:
     """Asks the module behind one Lexi.
 
-    save(): coroutine function that writes the budgets, and returns whether that worked. failed(e)
-    counts what went wrong. stir(): called when the network changes. wanted: short server IDs, or
+    keeper: store.Keeper. failed(e) counts what went wrong. stir(): called when the network changes. wanted: short server IDs, or
     None for those that are enabled. pin, cid, fota_setup: see Supervisor.
     """
 
-    def __init__(self, lexi, case, save, failed, stir, wanted, pin, cid, fota_setup):
+    def __init__(self, lexi, case, keeper, failed, stir, wanted, pin, cid, fota_setup):
         self._channel = lexi.channel
         self._lwm2m = lexi.lwm2m
         self._monitor = lexi.monitor
         self._registry = lexi.registry
         self._case = case
         self._view = case.view
-        self._save = save
+        self._keeper = keeper
         self._failed = failed
         self._stir = stir
         self._wanted = wanted
@@ -130,7 +129,7 @@ class Diagnosis:
         if self._pin is None or self._case.budgets.pin_tried:
             return False
         self._case.budgets.set_pin_tried(1)
-        if not await self._save(True):
+        if not await self._keeper.write(self._channel, True):
             self._case.budgets.set_pin_tried(0)
             return False
         try:

@@ -2,7 +2,9 @@
 
 from micropython import const
 
-from .policy import NEVER
+from .policy import FOTA as UPDATE
+from .policy import NEVER, NONE
+from .telling import FOTA
 
 _URI = "/5/0/3"  # OMA LwM2M object 5, resource 3: state of the update
 _SAVE_S = const(600)  # so often the last sign is kept
@@ -12,17 +14,18 @@ _FAILED = const(3)
 
 
 class Freeze:
-    """Hears of firmware updates. on_sign(begins): called for every sign, and at the end.
+    """Hears of firmware updates. teller: tells that one begins; stir(): called for every sign.
 
     The last sign is kept in the budgets' record: a restart of the MCU must not take the
     installation for a dead port.
     """
 
-    def __init__(self, channel, registry, case, on_sign):
+    def __init__(self, channel, registry, case, teller, stir):
         self._clock = channel.clock
         self._registry = registry
         self._case = case
-        self._on_sign = on_sign
+        self._teller = teller
+        self._stir = stir
         self._saved_s = NEVER  # when the last sign was put into the record
         self._state = None  # what the last sign said; not known after a restart of the MCU
         self._notified_s = self._notified_at_s = NEVER  # first and last of a series
@@ -73,11 +76,13 @@ class Freeze:
         if now_s - self._saved_s >= _SAVE_S:
             self._saved_s = now_s
             self._case.budgets.dirty = True
-        self._on_sign(begins and self.running(now_s))
+        if begins and self.running(now_s):
+            self._teller.tell(FOTA, NONE, 0, UPDATE)
+        self._stir()
 
     def _end(self):
         self._case.budgets.fota_s = self._saved_s = NEVER
         self._state = None
         self._case.budgets.dirty = True
         self._case.view.diagnosed_s = NEVER
-        self._on_sign(False)
+        self._stir()

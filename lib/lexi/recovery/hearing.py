@@ -97,5 +97,7 @@ class Hearing:
         elif event == INIT:
             case.see_init(self._clock.s, value)
         elif event == CONNECTION and value == CONNECTION_CLOSED:
-            case.see_closed(self._clock.s, server)
+            state = case.server(server)
+            if state is not None:
+                state.closed(self._clock.s)
         return True

@@ -216,6 +216,14 @@ def only_reports(case):
     return case.reports is not None and not case.servers
 
 
+def any_registered(case):
+    # Whether any server is registered, also one that is not followed.
+    for state in case.servers:
+        if state.registered:
+            return True
+    return case.others.up(policy.NEVER)
+
+
 def up_without_network(case):
     # Whether a server is registered until its announced update is overdue for certain.
     for state in case.servers:

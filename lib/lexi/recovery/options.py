@@ -2,11 +2,12 @@
 
 from atport.errors import check, check_plain, need
 
-from .policy import check_policy
+from .policy import HAS_ON, HAS_POWER, HAS_RESET, check_policy
 
 
 def check_options(lexi, policy, servers, store, wall, pins, veto, pin, cid, fota_setup, boot_s):
-    """Raise ValueError, naming the argument, for what cannot work.
+    """Return which pins are wired (View.pins); raise ValueError, naming the argument, for what
+    cannot work.
 
     pins: pin_reset, power_cycle and power_on. The others: see Supervisor.
     """
@@ -31,3 +32,7 @@ def check_options(lexi, policy, servers, store, wall, pins, veto, pin, cid, fota
         check("servers", server, *lexi.lwm2m.family["server_id"])
     need(len(set(servers or ())) == len(servers or ()), "servers", servers, "each once")
     check_policy(policy)
+    wired = 0
+    for bit, fn in zip((HAS_RESET, HAS_POWER, HAS_ON), pins):
+        wired |= bit if fn else 0
+    return wired

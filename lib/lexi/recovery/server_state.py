@@ -64,8 +64,7 @@ class ServerState:
         self.updated = False
         self.lost_s = NEVER  # when it was lost, until the Case has taken note
         # The time to the next update as it was told last, when, and whether it stands still.
-        self.timer_s = NEVER
-        self.timer_at_s = NEVER
+        self.timer_s = self.timer_at_s = NEVER
         self.frozen = False
         self.distrust = _TRUSTED
         # The last step that was to help it: when, how long no verdict is given, when the module
@@ -77,10 +76,8 @@ class ServerState:
         self.judged_s = NEVER
         self.why = WELL
         # When a poll is wanted because of an event, and when because time passed.
-        self.ask_s = LATER
-        self.ask_why = WELL
-        self.look_s = LATER
-        self.look_why = WELL
+        self.ask_s = self.look_s = LATER
+        self.ask_why = self.look_why = WELL
         self.polled_s = NEVER  # the last poll that was answered
         # The module's start: no verdict is given before quiet_s, unless it was registered since
         # (settled). Trouble of that time counts spread_s later, for nodes not to act as one.
@@ -228,7 +225,7 @@ class ServerState:
         #
         # look_s, look_why: when a poll is wanted because of what is believed, and for what.
         self.look_s = LATER
-        since_s = self._since_s()
+        since_s = _since_s(self)
         _, _, stuck_s, then = self._states[self.code]
         if self.code == _SUCCESS and since_s == LATER:
             self._look(max(self.enter_s, self.polled_s) + self._policy["unseen_s"], UNSEEN)
@@ -266,37 +263,6 @@ class ServerState:
         # Whether AT+ULWM2MREG can help it.
         return self._states[self.code][3] == CALL
 
-    def _since_s(self):
-        # When the state becomes trouble if nothing changes; sets why.
-        kind, _, stuck_s, then = self._states[self.code]
-        self.why = GAVE_UP if kind == FAILED else STUCK
-        enter_s = self.enter_s
-        busy_s = self.busy_s
-        if self._old_s != NEVER and self.tried_s == NEVER and self.good_s == NEVER:
-            enter_s = min(enter_s, self._old_s)
-            busy_s = min(busy_s, self._old_s)
-        since_s = enter_s + stuck_s
-        if self.code == _SUCCESS:
-            if self.timer_s == NEVER or self.distrust == _DISTRUSTED:
-                return LATER
-            self.why = OVERDUE
-            since_s = self.timer_at_s + self.timer_s + stuck_s
-        elif then == WATCH:
-            since_s = enter_s + self._policy["patience_s"]
-        elif self.busy_s != NEVER and busy_s + self._policy["own_retry_s"] < since_s:
-            since_s = busy_s + self._policy["own_retry_s"]
-            self.why = OWN_RETRY
-        if self.dead_end_s < since_s and kind != GOOD and self.code not in _BOOTSTRAPPING:
-            since_s = self.dead_end_s
-            self.why = DEAD_END
-        if kind == FAILED and self.answer_s != NEVER:
-            since_s = max(since_s, self.answer_s + stuck_s)
-        elif self.tried_s >= enter_s:
-            since_s = max(since_s, self.tried_s + self.window_s)
-        if self.settled or since_s > self.quiet_s:
-            return since_s
-        return self.quiet_s + self.spread_s
-
     def _begins(self, now_s, old):
         # After a restart, or a step of ours, anything may begin anew.
         if old == NO_CODE or self.code == NO_CODE:
@@ -325,3 +291,35 @@ class ServerState:
         if at_s < self.look_s:
             self.look_s = at_s
             self.look_why = why
+
+
+def _since_s(state):
+    # When the state becomes trouble if nothing changes; sets why.
+    kind, _, stuck_s, then = state._states[state.code]
+    state.why = GAVE_UP if kind == FAILED else STUCK
+    enter_s = state.enter_s
+    busy_s = state.busy_s
+    if state._old_s != NEVER and state.tried_s == NEVER and state.good_s == NEVER:
+        enter_s = min(enter_s, state._old_s)
+        busy_s = min(busy_s, state._old_s)
+    since_s = enter_s + stuck_s
+    if state.code == _SUCCESS:
+        if state.timer_s == NEVER or state.distrust == _DISTRUSTED:
+            return LATER
+        state.why = OVERDUE
+        since_s = state.timer_at_s + state.timer_s + stuck_s
+    elif then == WATCH:
+        since_s = enter_s + state._policy["patience_s"]
+    elif state.busy_s != NEVER and busy_s + state._policy["own_retry_s"] < since_s:
+        since_s = busy_s + state._policy["own_retry_s"]
+        state.why = OWN_RETRY
+    if state.dead_end_s < since_s and kind != GOOD and state.code not in _BOOTSTRAPPING:
+        since_s = state.dead_end_s
+        state.why = DEAD_END
+    if kind == FAILED and state.answer_s != NEVER:
+        since_s = max(since_s, state.answer_s + stuck_s)
+    elif state.tried_s >= enter_s:
+        since_s = max(since_s, state.tried_s + state.window_s)
+    if state.settled or since_s > state.quiet_s:
+        return since_s
+    return state.quiet_s + state.spread_s

@@ -22,7 +22,7 @@ from .policy import NEVER
 CHECKPOINT_S = const(3600)
 FIRST_CHECKPOINT_S = const(60)
 
-# The record: see also record.py, which reads it.
+# The record: see also reader.py, which reads it.
 MAGIC = b"LX"
 VERSION = const(2)
 HEAD = "<2sBH"
@@ -120,14 +120,25 @@ class Keeper:
         try:
             data = self._store.load()
             if data is not None:
-                record = borrow("lexi.recovery.record")
+                reader = borrow("lexi.recovery.reader")
                 wall_s = self._wall_s()
-                record.unpack(self._budgets, record.unseal(data), now_s, wall_s)
+                reader.unpack(self._budgets, reader.unseal(data), now_s, wall_s)
         except (OSError, ValueError) as e:
             self._budgets.exhaust(now_s)
             self._tell(e)
         self._budgets.started(now_s)
         self.save(now_s)
+
+    async def write(self, channel, for_good=False):
+        """save(), when no command waits for the port: input is lost while flash is written.
+
+        for_good: return whether it was really written.
+        """
+        if self.writes_flash:
+            saved = await channel.write_flash(lambda: self.save(channel.clock.now_s()))
+        else:
+            saved = self.save(channel.clock.now_s())
+        return saved and not (for_good and self.failed)
 
     def save(self, now_s):
         """Write the budgets; return whether a step may go ahead.

@@ -22,7 +22,7 @@ from .contact import Contact
 from .fota import Freeze
 from .hearing import Hearing
 from .moves import wait
-from .telling import FOTA, STORE, Event, Teller
+from .telling import Event, Teller
 from . import policy as numbers
 from .policy import DEFAULT, NEVER, NONE
 
@@ -59,8 +59,7 @@ class Supervisor:
     random(n): a whole number 0..n-1.
 
     The verdict is registered(server): it does not follow an impossible status before a poll has
-    confirmed it. Counters: failures, with last_error; dropped (events).
-    Raises ValueError for what cannot work.
+    confirmed it. Counters: failures, with last_error. Raises ValueError for what cannot work.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class Supervisor:
         random=None,
     ):
         pins = (pin_reset, power_cycle, power_on)
-        borrow("lexi.recovery.options").check_options(
+        wired = borrow("lexi.recovery.options").check_options(
             lexi, policy, servers, store, wall, pins, veto, pin, cid, fota_setup, boot_s
         )
         self.channel = channel = lexi.channel
@@ -95,30 +94,28 @@ class Supervisor:
         self._signal = self.runtime.signal()
         self._sleep_ms = self.runtime.sleep_ms
         self._longest_s = _LONGEST_S + 2 * boot_s + self._monitor.reboot_wait_s
-        self._store_error = None
         self._teller = Teller(channel)
         failed = self._teller.failed
         self.budgets = Budgets(policy)
-        self.keeper = Keeper(store or FileStore(), self.budgets, wall, self._store_failed, failed)
+        self.keeper = Keeper(
+            store or FileStore(), self.budgets, wall, self._teller.store_failed, failed
+        )
         now_s = self._clock.now_s()
         self.keeper.load(now_s)
         if self.keeper.writes_flash and not channel.flow:
             channel.doubt()  # it was written back, see Channel.write_flash()
         self._diagnosis = None
         self.case = Case(policy, self.budgets, random or self._random, now_s)
-        for bit, move in zip((numbers.HAS_RESET, numbers.HAS_POWER, numbers.HAS_ON), pins):
-            if move:
-                self.case.view.pins |= bit
-        if servers is not None:
-            self.case.watch(servers)
-        self._freeze = Freeze(channel, self._registry, self.case, self._fota_sign)
+        self.case.view.pins = wired
+        self.case.watch(servers or ())
+        self._freeze = Freeze(channel, self._registry, self.case, self._teller, self._stir)
         self._contact = Contact(lexi, self.case, self._freeze, boot_s, failed)
         self._diagnosis = Diagnosis(
-            lexi, self.case, self._save, failed, self._stir, servers, pin, cid, fota_setup
+            lexi, self.case, self.keeper, failed, self._stir, servers, pin, cid, fota_setup
         )
         self._hearing = Hearing(lexi, self.case, self._contact, self._diagnosis, self._signal)
         parts = (self._freeze, self._contact, self._diagnosis, self._teller)
-        self._actions = Actions(lexi, self.case, parts, self._save, veto, pins)
+        self._actions = Actions(lexi, self.case, parts, self.keeper, veto, pins)
         self.decision = wait(numbers.BOOT)
         self._due_at_s = 0  # what due_s() has found
         self.held = numbers.WELL  # by what the application holds back the next action
@@ -164,10 +161,9 @@ class Supervisor:
     def follow(self, client):
         """Get the reports of a client on the MCU back too, whatever the module's own client does.
 
-        client.trouble(now_s): None while its reports arrive, else (since_s, why) in seconds of the
-        same clock; asked often, so it is to be quick. client.kick(): its own remedy, such as a new
-        socket; a function or a coroutine function. Returns a function that the client may call
-        when it is in trouble: else that is noticed within five minutes.
+        client.trouble(now_s): None while its reports arrive, else (since_s, why), seconds of that
+        clock. client.kick(): its own remedy, such as a new socket; a function or a coroutine
+        function. Returns a function to call when it is in trouble: else five minutes may pass.
         """
         if self.case.reports is None:
             from .reports import Reports
@@ -182,7 +178,6 @@ class Supervisor:
         self._teller.subscribe(fn)
 
     def unsubscribe(self, fn):
-        """End a subscription."""
         self._teller.unsubscribe(fn)
 
     def events(self, size=32):
@@ -229,9 +224,7 @@ class Supervisor:
         now_s = self._clock.now_s()
         if self._hearing.calm(now_s):
             return self._due_at_s - now_s
-        if self._store_error:
-            self._store_error = None
-            self._teller.tell(STORE, NONE, 0, 0)
+        self._teller.catch_up()
         self._hearing.look(now_s)
         self._todo = self._contact.todo(now_s)
         if self._todo:
@@ -244,7 +237,8 @@ class Supervisor:
         if decision.action != NONE:
             self.held = held_by = self._actions.held_by(decision, now_s, self.paused)
             if not held_by:
-                self._todo = self._act
+                self._actions.decision = decision
+                self._todo = self._actions.act
                 return 0
             at_s = self._actions.veto_until_s if held_by == numbers.VETO else numbers.LATER
         self._teller.waiting(decision, held_by, at_s, now_s)
@@ -283,37 +277,13 @@ class Supervisor:
             except PortError as e:
                 self._teller.failed(e)
             if self.keeper.due_s(self._clock.now_s()) == 0:
-                await self._save()
+                await self.keeper.write(self.channel)
         wait_s = max(1, self.due_s())
         self.turn_s = self._clock.s + wait_s
         return wait_s
 
-    async def _act(self):
-        await self._actions.act(self.decision)
-
-    async def _save(self, for_good=False):
-        # Write the budgets; whether a step may go ahead. for_good: whether it was really written.
-        # Input is lost while flash is written.
-        if self.keeper.writes_flash:
-            saved = await self.channel.write_flash(self._save_now)
-        else:
-            saved = self._save_now()
-        return saved and not (for_good and self.keeper.failed)
-
-    def _save_now(self):
-        return self.keeper.save(self._clock.now_s())
-
     def _stir(self):
         self._hearing.stir()
-
-    def _fota_sign(self, begins):
-        if begins:
-            self._teller.tell(FOTA, NONE, 0, numbers.FOTA)
-        self._stir()
-
-    def _store_failed(self, e):
-        self._teller.failed(e)
-        self._store_error = e
 
     def _random(self, n):
         # Not the time since boot, which many nodes share after a power cut.

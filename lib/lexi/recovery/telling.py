@@ -39,6 +39,7 @@ class Teller:
         self._subscribers = []
         self._waiting = (policy.NONE, 0, 0, 0)  # what waits: action, server, reason, held by
         self.at_s = 0  # until when
+        self._store_failed = False
         self.failures = 0
         self.last_error = None
 
@@ -53,6 +54,16 @@ class Teller:
         # Count what went wrong.
         self.failures += 1
         self.last_error = e
+
+    def store_failed(self, e):
+        # Told by catch_up(): who may hear of it is not there yet when the record is read.
+        self.failed(e)
+        self._store_failed = True
+
+    def catch_up(self):
+        if self._store_failed:
+            self._store_failed = False
+            self.tell(STORE, policy.NONE, 0, 0)
 
     def tell(self, kind, action, server, reason, held_by=0, in_s=0):
         # Call every subscriber.
