@@ -20,9 +20,9 @@ EXPECTED = (
     ("registered", False, True),
     ("registered", False, False),
     ("signal [b'", False, False),
-    ("registered 721", True, True),
+    ("registered 721", False, True),
     ("registered 721", True, False),
-    ("waiting: all is well", True, True),
+    ("waiting: the module has not answered yet", True, True),
 )
 PLACEHOLDERS = ("@@", "TODO", "FIXME", "XXX", "TBD", "lorem", "???")
 

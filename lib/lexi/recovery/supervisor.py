@@ -116,7 +116,7 @@ class Supervisor:
         self._hearing = Hearing(lexi, self.case, self._contact, self._diagnosis, self._signal)
         parts = (self._freeze, self._contact, self._diagnosis, self._teller)
         self._actions = Actions(lexi, self.case, parts, self.keeper, veto, pins)
-        self.decision = wait(numbers.BOOT)
+        self.decision = wait(numbers.NOT_ANSWERED)
         self._due_at_s = 0  # what due_s() has found
         self.held = numbers.WELL  # by what the application holds back the next action
         self._todo = None  # what step() does next, a coroutine function
