@@ -13,6 +13,7 @@ from lexi.recovery.policy import (
     CALL,
     DEFAULT,
     RESTART,
+    STEP_KICK,
     STEP_PARKED_REGISTER,
     STEP_PARKED_RESET,
     STEP_PAUSE,
@@ -25,7 +26,8 @@ from lexi.recovery.policy import (
 )
 
 SHIPPED = (DEFAULT, VERIZON, GENTLE)
-ALL_STEPS = range(STEP_REGISTER, STEP_PARKED_RESET + 1)
+ALL_STEPS = range(STEP_REGISTER, STEP_KICK + 1)
+PARKED = (STEP_PARKED_REGISTER, STEP_PARKED_RESET)
 WEEK_S = 604800
 EXPECTED = ("expected",)
 
@@ -68,6 +70,7 @@ LADDER = {
     STEP_PINS: (475, (HOUR_S,), HOUR_S, 4, (4, DAY_S)),
     STEP_PARKED_REGISTER: (300, (4 * HOUR_S,), 4 * HOUR_S, 0, (6, DAY_S)),
     STEP_PARKED_RESET: (475, (24 * HOUR_S,), 24 * HOUR_S, 0, (1, DAY_S)),
+    STEP_KICK: (300, (60, 120, 240, 480, 480, 4 * HOUR_S), 60, 5, (10, HOUR_S)),
 }
 
 # step: the shortest window, and the shortest wait and spacing
@@ -79,6 +82,7 @@ LOWEST = {
     STEP_PINS: (300, 3600),
     STEP_PARKED_REGISTER: (60, 3600),
     STEP_PARKED_RESET: (300, 43200),
+    STEP_KICK: (60, 60),
 }
 
 # every number outside of the two tables: lowest, highest
@@ -96,6 +100,10 @@ SCALARS = {
     "init_s": (30, 3600),
     "closed_s": (0, 3600),
     "fota_s": (600, 86400),
+    "fota_max_s": (3600, WEEK_S),
+    "quiet_s": (0, 86400),
+    "well_s": (60, 86400),
+    "refused_pins_s": (43200, WEEK_S),
     "patience_s": (600, WEEK_S),
     "fresh_s": (10, 600),
     "fault_s": (60, 86400),
@@ -213,8 +221,8 @@ class ShippedTest(PolicyCase):
 
     def test_every_step_has_a_name_and_no_two_are_the_same(self):
         names = [STEPS[step] for step in ALL_STEPS]
-        self.assertEqual(len(STEPS), STEP_PARKED_RESET + 1)
-        self.assertEqual(len(set(names)), 7)
+        self.assertEqual(len(STEPS), STEP_KICK + 1)
+        self.assertEqual(len(set(names)), 8)
         self.assertFalse("" in names)
 
 
@@ -319,7 +327,7 @@ class RefusedTest(PolicyCase):
 
     def test_a_bad_row_of_a_step_that_does_not_exist(self):
         for row in (None, (), (60, (60,), 60, 1, 1)):
-            rules = dict(DEFAULT, steps=_put(DEFAULT["steps"], 8, row))
+            rules = dict(DEFAULT, steps=_put(DEFAULT["steps"], STEP_KICK + 1, row))
             self.refused(rules)
 
     def test_rows_of_steps_that_are_no_rows(self):
@@ -332,7 +340,7 @@ class RefusedTest(PolicyCase):
     def test_every_field_of_every_step_out_of_its_range(self):
         for step in ALL_STEPS:
             window_s, least_s = LOWEST[step]
-            parked = step >= STEP_PARKED_REGISTER
+            parked = step in PARKED
             rows = [("window_s", value) for value in (window_s - 1, 0, -1, 86401)]
             for value in (least_s - 1, 0, -1, WEEK_S + 1):
                 rows.append(("waits_s", (value,)))
@@ -371,7 +379,7 @@ class RefusedTest(PolicyCase):
             rows = [("window_s", window_s), ("waits_s", (least_s,)), ("spacing_s", least_s)]
             rows += [("cap", 1), ("cap", 24), ("cap_s", 3600), ("cap_s", 86400)]
             rows += [("window_s", 86400), ("waits_s", (WEEK_S,)), ("spacing_s", WEEK_S)]
-            if step < STEP_PARKED_REGISTER:
+            if step not in PARKED:
                 rows += [("tries", 1), ("tries", 24)]
             for name, value in rows:
                 rules = dict(with_step(step, **{name: value}), bound_s=2 * WEEK_S)
@@ -402,6 +410,24 @@ class RefusedTest(PolicyCase):
         for key in DEFAULT:
             if key != "name":
                 self.refused(without(DEFAULT, key), key)
+
+    def test_a_key_that_does_not_exist(self):
+        # A misspelt one would leave the default in force, without a word.
+        for key in ("radio_per_hr", "Name", "", "QUIET_S", 5, None, ("states",)):
+            text = refusal(dict(DEFAULT, name="MINE") | {key: 60})
+            self.assertTrue(text is not None, "%r" % (key,))
+            for each in ("policy MINE", repr(key), "no such key"):
+                self.assertTrue(each in text, "%r is not in: %s" % (each, text))
+        for key in DEFAULT:
+            if key != "name":
+                self.refused(_put(without(DEFAULT, key), key + "_", DEFAULT[key]), key)
+
+    def test_times_of_its_own_keep_the_order_they_need(self):
+        # What ends a freeze, and what spaces pins while the network refuses, is never shorter
+        # than what it follows.
+        for rules in SHIPPED:
+            self.assertTrue(rules["fota_max_s"] > rules["fota_s"])
+            self.assertTrue(rules["refused_pins_s"] >= rules["steps"][STEP_PINS][policy.WAITS_S][0])
 
     def test_reenable_is_a_bool(self):
         for value in (None, "yes", "", 2, -1, (), (True,)):

@@ -7,9 +7,9 @@ import fake_node
 import harness
 from lexi import AtTimeout, blocking
 from lexi.power import Power
-from lexi.recovery import store, supervise, supervisor, telling
-from lexi.recovery import policy
+from lexi.recovery import policy, supervise, supervisor, telling
 from lexi.recovery.policy import DEFAULT, STEP_RESET
+from lexi.recovery.rtc import RtcStore
 from test_supervisor import (
     DAY_S,
     FOTA_SETUP,
@@ -179,9 +179,9 @@ class StoreTest(Case):
             lambda **options: supervise(harness.make_lexi(stream), **options),
             lambda **options: supervisor.Supervisor(harness.make_aio_lexi(stream), **options),
         ):
-            make(store=store.RtcStore(Rtc()))
+            make(store=RtcStore(Rtc()))
             try:
-                make(store=store.RtcStore(Rtc()), pin="1234")
+                make(store=RtcStore(Rtc()), pin="1234")
             except ValueError as e:
                 self.assertTrue(str(e).startswith("pin"), e)
             else:
