@@ -8,7 +8,8 @@ import unittest
 import harness
 from fake_node import writes_per_day
 from lexi import LexiError, blocking, codes
-from lexi.recovery import reader, store, supervise, supervisor, telling, texts
+from lexi.describe import event_text
+from lexi.recovery import store, supervise, supervisor, telling, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery import policy
 from lexi.recovery.texts import STEPS
@@ -66,8 +67,8 @@ def cme(code):
     return b"\r\n+CME ERROR: %s\r\n" % str(code).encode()
 
 
-def row(server, disabled=0):
-    return b"%d,0,2,1,1,0,1,0,40,0,2,%d" % (server, disabled)
+def row(server, disabled=0, cid=1):
+    return b"%d,0,2,%d,1,0,1,0,40,0,2,%d" % (server, cid, disabled)
 
 
 class Log:
@@ -119,8 +120,8 @@ class Module:
         self.mute_until_s = 0
         self.on = {}  # command: function called when it comes
         self.log = Log()  # (s, command)
-        self.pins = []  # (s, "reset" or "power")
-        self.revived_by = ("reset", "power")
+        self.pins = []  # (s, "reset", "power" or "on")
+        self.revived_by = ("reset", "power", "on")
 
     def s(self):
         return (self.stream.ticks.ms - self._start_ms) // 1000
@@ -267,22 +268,28 @@ def no_chance(n):
 class Node:
     """What both kinds of node share: options, and the record of what was told.
 
-    reset, power: "plain" or "async", the kind of function that drives the pin.
-    wall: True for a clock that outlives the node.
+    reset, power, on: "plain" or "async", the kind of function that drives the pin.
+    wall: True for a clock that outlives the node, or one of the test's own.
     """
 
-    def __init__(self, module, lexi=None, reset=None, power=None, wall=False, **options):
+    PINS = {"reset": "pin_reset", "power": "power_cycle", "on": "power_on"}
+
+    def __init__(
+        self, module, lexi=None, reset=None, power=None, on=None, wall=False, **options
+    ):
         self.module = module
         self.lexi_options = lexi or {}
         self.options = {"random": no_chance, "store": MemoryStore()}
         self.options.update(options)
-        for name, kind in (("reset", reset), ("power", power)):
+        for name, kind in (("reset", reset), ("power", power), ("on", on)):
             if kind:
-                option = "pin_reset" if name == "reset" else "power_cycle"
-                self.options[option] = self._pin(name, kind)
+                self.options[self.PINS[name]] = self._pin(name, kind)
         if wall:
-            self.options["wall"] = lambda: 1800000000 + module.s()
+            self.options["wall"] = wall if callable(wall) else self._wall
         self.events = []
+
+    def _wall(self):
+        return 1800000000 + self.module.s()
 
     def _pin(self, name, kind):
         def plain(sleep_ms):
@@ -439,6 +446,8 @@ class ArgumentsTest(Case):
             ("pin", ('12"4', "12\r4", "1234\x1a", "12\n", "\xfc234")),
             ("pin_reset", (5, "RESET_N", False)),
             ("power_cycle", (5, "PWR_ON", False)),
+            ("power_on", (5, "PWR_ON", False)),
+            ("cid", (0, 9, -1, "1", 1.0, (1,))),
             ("veto", (5, "no", 0)),
             ("boot_s", (9, 0, -1, 3601, "30", None, 30.0)),
             ("random", (5, "dice")),
@@ -470,6 +479,10 @@ class ArgumentsTest(Case):
         for value in (5, "UFWINSTALL", "AT+UFWINSTALL\r", "AT\x1a"):
             self.refused("fota_setup", fota_setup=value)
 
+    def test_a_command_that_may_start_an_installation(self):
+        for value in ("AT+UFWINSTALL", "AT+ufwinstall", "AT+UFWINSTALL "):
+            self.refused("fota_setup", fota_setup=value)
+
     def test_the_ends_of_the_ranges(self):
         for options in (
             {"boot_s": 10},
@@ -479,13 +492,17 @@ class ArgumentsTest(Case):
             {"pin": ""},
             {"pin": "12345678"},
             {"fota_setup": None},
+            {"cid": None},
+            {"cid": 1},
+            {"cid": 8},
+            {"power_on": None},
         ):
             stream = harness.FakeStream()
             supervisor.Supervisor(harness.make_aio_lexi(stream), store=MemoryStore(), **options)
             self.assertEqual(stream.written, b"")
 
     def test_urcs_that_the_application_takes_too(self):
-        for prefix in ("+CEREG:", "+UFOTASTAT:", "+UFWPREVAL:", "+UUFWINSTALL:"):
+        for prefix in ("+CEREG:", "+CGEV:", "+UFOTASTAT:", "+UFWPREVAL:", "+UUFWINSTALL:"):
             lexi = harness.make_aio_lexi(harness.FakeStream())
             heard = []
             lexi.channel.on(prefix, lambda line, heard=heard: heard.append(line.int(0)))
@@ -689,10 +706,14 @@ class DiagnosisTest(Case):
             for answer in (OK, ERROR, cme(4)):
 
                 async def script(node, module):
-                    module.refused[setup] = answer
-                    module.refused[b"AT+CGSN"] = answer
+                    for command in (setup, BEARER_SETUP, b"AT+CGSN"):
+                        module.refused[command] = answer
                     await node.live(60)
                     commands = module.sent()
+                    self.assertEqual(commands.count(BEARER_SETUP), 1, node.name)
+                    at = commands.index(BEARER_SETUP)
+                    expected = [BEARER_SETUP] + DIAGNOSIS[1:]
+                    self.assertEqual(commands[at : at + len(expected)], expected, node.name)
                     self.assertEqual(commands.count(setup), 1 if setup else 0, node.name)
                     if not setup:
                         self.assertTrue(not any(b"UFW" in line for line in commands))
@@ -701,13 +722,97 @@ class DiagnosisTest(Case):
 
                 both(script, fota_setup=setup and setup.decode())
 
-    def test_update_urcs_are_asked_for_again_after_a_restart(self):
+    def test_urcs_are_asked_for_again_after_a_restart(self):
         async def script(node, module):
             await node.live(QUIET_S)
-            self.assertEqual(module.sent().count(FOTA_SETUP), 1, node.name)
-            module.reboot()
-            await node.live(60)
-            self.assertEqual(module.sent().count(FOTA_SETUP), 1, node.name)
+            for _ in range(2):
+                commands = module.sent()
+                for setup in (FOTA_SETUP, BEARER_SETUP):
+                    self.assertEqual(commands.count(setup), 1, "%s %s" % (node.name, setup))
+                module.reboot()
+                await node.live(60)
+
+        both(script)
+
+    def test_the_level_of_network_urcs_is_never_lowered(self):
+        ask, low = b"AT+CEREG?", b"AT+CEREG=1"
+        for level, count in ((0, 1), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0)):
+
+            async def script(node, module):
+                module.cereg = b"%d,5" % level
+                await node.live(60)
+                commands = module.sent()
+                note = "%s %d" % (node.name, level)
+                self.assertEqual(commands.count(low), count, note)
+                if count:
+                    self.assertEqual(commands[commands.index(low) - 1], ask, note)
+                    await fail(node, module)
+                    await node.live(100)  # a second diagnosis finds it as it was left
+                    commands = module.sent()
+                    self.assertTrue(ask in commands, note)
+                    self.assertFalse(low in commands, note)
+                self.assertTrue(node.watcher.case.view.attached, note)
+
+            both(script)
+
+    def test_a_level_that_is_not_told_is_left_alone(self):
+        for answer in (ERROR, cme(3), OK, b"\r\n+CEREG: 1\r\n" + OK, b"\r\n+CEREG: x,5\r\n" + OK):
+
+            async def script(node, module):
+                module.refused[b"AT+CEREG?"] = answer
+                await node.live(60)
+                commands = module.sent()
+                self.assertTrue(b"AT+CEREG?" in commands, node.name)
+                self.assertFalse(b"AT+CEREG=1" in commands, "%s %s" % (node.name, answer))
+                self.assertTrue(node.watcher.registered(721), node.name)
+
+            both(script)
+
+    def test_a_context_that_is_lost_is_looked_at(self):
+        for text, looks in (
+            (b"NW PDN DEACT 1", True),
+            (b"ME PDN DEACT 1", True),
+            (b'NW DEACT "IP","10.0.0.1",1', True),
+            (b"NW DETACH", True),
+            (b"ME DETACH", True),
+            (b"ME PDN ACT 1", False),
+            (b"NW PDN ACT 1", False),
+            (b"NW MODIFY 1,0", False),
+            (b"", False),
+        ):
+
+            async def script(node, module):
+                await node.live(QUIET_S)
+                module.contexts = [b"1,0"]
+                module.sent()
+                module.line(b"+CGEV: " + text)
+                await node.live(10)
+                note = "%s %s" % (node.name, text)
+                commands = module.sent()
+                self.assertEqual(commands, DIAGNOSIS if looks else [], note)
+                self.assertEqual(node.watcher.case.view.attached, not looks, note)
+                self.assertEqual(node.lexi.channel.handler_errors, 0, note)
+
+            both(script)
+
+    def test_contexts_that_come_and_go_are_looked_at_once_a_minute(self):
+        async def script(node, module):
+            await node.live(QUIET_S)
+            module.sent()
+            for _ in range(200):
+                module.line(b"+CGEV: NW PDN DEACT 1")
+                module.line(b"+CGEV: NW PDN ACT 1")
+                await node.live(3)
+            count = module.sent().count(b"AT+CGACT?")
+            self.about(count, 8, 11, node.name)
+            # Nothing but questions, and not even those, while an update runs.
+            module.line(b"+UFWPREVAL: 1")
+            await node.live(70)
+            module.sent()
+            for _ in range(20):
+                module.line(b"+CGEV: NW DETACH")
+                await node.live(30)
+            self.assertEqual(module.sent(), [], node.name)
 
         both(script)
 
@@ -853,6 +958,44 @@ class DiagnosisTest(Case):
                 self.assertEqual(REGISTER in module.did(), attached, (node.name, contexts))
 
             both(script)
+
+
+    def test_the_context_that_is_used(self):
+        # That of the row of a wanted server, or the application's; 1 where nobody tells.
+        def rows(**cids):
+            return {int(name[1:]): row(int(name[1:]), cid=cid) for name, cid in cids.items()}
+
+        own, both_ids, other = rows(s721=3), rows(s721=3, s123=4), rows(s721=1, s123=5)
+        for found, options, active, attached in (
+            (own, {}, b"3", True),
+            (own, {}, b"1", False),
+            (own, {"cid": 1}, b"1", True),
+            (own, {"cid": 1}, b"3", False),
+            (own, {"cid": 8}, b"3", False),
+            (both_ids, {}, b"3", True),
+            (both_ids, {}, b"4", True),
+            (both_ids, {}, b"1", False),
+            (both_ids, {"servers": (721,)}, b"4", False),
+            (both_ids, {"servers": (123,)}, b"4", True),
+            (other, {"servers": (721,)}, b"5", False),
+            (other, {"servers": (721,)}, b"1", True),
+            (None, {}, b"1", True),
+            (None, {}, b"3", False),
+        ):
+
+            async def script(node, module):
+                if found:
+                    module.rows = found
+                else:
+                    module.refused[b"AT+ULWM2MCONFIG?"] = ERROR
+                module.contexts = [
+                    b"%d,%d" % (cid, active == b"%d" % cid) for cid in (1, 3, 4, 5, 8)
+                ]
+                await node.live(60)
+                note = "%s %s %s %s" % (node.name, found, options, active)
+                self.assertEqual(node.watcher.case.view.attached, attached, note)
+
+            both(script, **options)
 
 
 class SimTest(Case):
@@ -1369,6 +1512,75 @@ class FotaTest(Case):
 
         both(script)
 
+    def test_a_day_without_progress_is_no_update(self):
+        # Repeated every 50 minutes, it froze for ever.
+        for sign in (b"+UFOTASTAT: 0,1,60", b"+UUFWINSTALL: 7", b"+UFWPREVAL: 3"):
+
+            async def script(node, module):
+                await node.live(QUIET_S)
+                module.status(721, 4)
+                since_s = module.s()
+                while module.s() < since_s + DAY_S - 60:
+                    module.line(sign)
+                    await node.live(50 * 60)
+                module.line(sign)
+                await node.live(HOUR_S)
+                acts = module.acts()
+                self.assertTrue(acts, node.name)
+                self.assertEqual(acts[0][1], REGISTER, node.name)
+                self.about(acts[0][0] - since_s, DAY_S, DAY_S + 120, "%s %s" % (node.name, sign))
+                self.assertEqual(len(node.told(telling.FOTA)), 1, node.name)
+                # After it has ended another one is one.
+                await node.live(2 * HOUR_S)
+                module.line(b"+UFOTASTAT: 1,0,0")
+                module.sent()
+                await node.live(HOUR_S - 60)
+                self.assertEqual(module.did(), [], node.name)
+                self.assertEqual(len(node.told(telling.FOTA)), 2, node.name)
+
+            both(script)
+
+    def test_one_that_goes_on_may_take_longer(self):
+        def percent(module, i):
+            module.line(b"+UUFWINSTALL: %d" % i)
+
+        def restart(module, i):
+            module.line(b"+UUFWINSTALL: 7")
+            if i == 15:
+                module.reboot()
+
+        for goes_on in (percent, restart):
+
+            async def script(node, module):
+                await node.live(QUIET_S)
+                module.status(721, 4)
+                for i in range(40):
+                    goes_on(module, i)
+                    await node.live(50 * 60)
+                self.assertEqual(module.did(), [], "%s %s" % (node.name, goes_on.__name__))
+
+            both(script)
+
+    def test_a_restart_of_the_mcu_does_not_make_the_day_longer(self):
+        for wall in (False, True):
+
+            async def script(node, module):
+                await node.live(QUIET_S)
+                module.status(721, 4)
+                since_s = module.s()
+                while module.s() < since_s + DAY_S - 60:
+                    module.line(b"+UFOTASTAT: 0,1,60")
+                    await node.live(50 * 60)
+                    await node.restart()
+                module.line(b"+UFOTASTAT: 0,1,60")
+                await node.live(2 * HOUR_S)
+                acts = module.acts()
+                note = "%s %s" % (node.name, wall)
+                self.assertTrue(acts, note)
+                self.about(acts[0][0] - since_s, DAY_S, DAY_S + 2 * HOUR_S, note)
+
+            both(script, wall=wall)
+
     def test_a_restart_of_the_mcu_in_the_middle(self):
         for wall in (False, True):
             for mute in (False, True):
@@ -1591,6 +1803,46 @@ class NetworkTest(Case):
         both(script)
 
 
+    def test_refused_for_a_day_it_is_healed_by_power(self):
+        # Two soft resets in vain, then pins: from a day on, and one a day.
+        def denied(module):
+            module.cereg = b"1,3"
+            module.line(b"+CEREG: 3")
+
+        def sim(module):
+            module.sim = cme(13)
+            module.cereg = b"1,0"
+            module.line(b"+CEREG: 0")
+
+        for refuse, reason, pins, name in (
+            (denied, policy.DENIED, {"reset": "plain", "power": "async"}, "power"),
+            (sim, policy.SIM_FAULT, {"reset": "async"}, "reset"),
+            (denied, policy.DENIED, {"on": "plain"}, None),
+        ):
+
+            async def script(node, module):
+                await node.live(QUIET_S)
+                refuse(module)
+                module.status(721, 4)
+                since_s = module.s()
+                await node.live(2 * DAY_S + HOUR_S)
+                note = "%s %s %s" % (node.name, reason, pins)
+                acts = module.acts()
+                self.assertEqual({line for _, line in acts}, {b"AT+CFUN=16"}, note)
+                self.assertTrue(acts[1][0] - since_s < DAY_S, note)
+                if not name:
+                    self.assertEqual(module.pins, [], note)
+                    return
+                self.assertEqual([each for _, each in module.pins], [name] * 2, note)
+                # A SIM that fails is noticed by a diagnosis, within a quarter of an hour.
+                self.about(module.pins[0][0] - since_s, DAY_S, DAY_S + 960, note)
+                self.about(module.pins[1][0] - module.pins[0][0], DAY_S, DAY_S + 60, note)
+                event = node.told(telling.DOING)[-1][1]
+                self.assertEqual(event.reason, reason, note)
+
+            both(script, **pins)
+
+
 class EventsTest(Case):
     def test_the_vocabulary(self):
         self.assertEqual(len(texts.KINDS), telling.FOTA + 1)
@@ -1693,6 +1945,43 @@ class EventsTest(Case):
 
         both(script)
 
+    def test_they_have_names(self):
+        async def script(node, module):
+            await fail(node, module)
+            await node.live(100)
+            event = node.told(telling.DOING)[0][1]
+            self.assertEqual(
+                (event.kind, event.action, event.server, event.reason, event.held_by, event.in_s),
+                (telling.DOING, policy.REGISTER, 721, policy.GAVE_UP, 0, 0),
+            )
+            for _, event in node.events:
+                self.assertTrue(isinstance(event, telling.Event), node.name)
+
+        both(script)
+
+    def test_those_of_the_registry_are_described_too(self):
+        async def script(node, module):
+            registry = node.lexi_core().registry
+            found = []
+            registry.subscribe(lambda *event: found.append(texts.describe(event, registry)))
+            await node.live(20)
+            module.status(721, 4)
+            module.urc(b"4,7")
+            module.urc(b'3,721,"/3300/0/5700"')
+            await node.live(5)
+            expected = [
+                event_text(registry, *event)
+                for event in (
+                    (codes.REGISTRATION, 721, 4),
+                    (codes.CLIENT, 0, 7),
+                    (codes.NOTIFICATION, 721, 0),
+                )
+            ]
+            self.assertEqual(found[-3:], expected, node.name)
+            self.assertTrue("registration failed" in found[-3], found)
+
+        both(script)
+
     def test_deferred_is_told_once(self):
         async def script(node, module):
             await fail(node, module)
@@ -1761,6 +2050,8 @@ class StatusTest(Case):
         async def script(node, module):
             before = node.watcher.status()
             self.assertEqual(set(before), self.KEYS)
+            self.assertEqual(before["reason"], policy.NOT_ANSWERED, node.name)
+            self.assertTrue(texts.REASONS[policy.NOT_ANSWERED] in before["text"], before["text"])
             await node.live(QUIET_S)
             status = node.watcher.status()
             self.assertEqual(set(status), self.KEYS)
@@ -1772,6 +2063,47 @@ class StatusTest(Case):
             registered, code, proof_s = status["servers"][721]
             self.assertEqual((registered, code, len(status["servers"])), (True, 3, 1))
             self.about(proof_s, QUIET_S - 30, QUIET_S, node.name)
+
+        both(script)
+
+    def test_all_is_well_only_when_every_wanted_server_is_registered(self):
+        for code, reason in ((3, policy.WELL), (1, policy.MODULE_TRIES), (2, policy.MODULE_TRIES)):
+
+            async def script(node, module):
+                module.rows[123] = row(123)
+                module.codes[123] = code
+                await node.live(100)
+                status = node.watcher.status()
+                self.assertEqual(status["reason"], reason, "%s %d" % (node.name, code))
+                well = texts.REASONS[policy.WELL] in status["text"]
+                self.assertEqual(well, reason == policy.WELL, status["text"])
+
+            both(script)
+
+    def test_before_the_first_answer(self):
+        async def script(node, module):
+            module.mute = True
+            await node.live(1)  # without asyncio that is as long as the start is tried
+            status = node.watcher.status()
+            self.assertEqual(status["reason"], policy.NOT_ANSWERED, node.name)
+            self.assertTrue(texts.REASONS[policy.NOT_ANSWERED] in status["text"], status["text"])
+            module.mute = False
+            await node.live(60)
+            status = node.watcher.status()
+            self.assertEqual((status["reason"], status["next_s"]), (policy.WELL, None), node.name)
+
+        both(script)
+
+    def test_a_step_that_is_due_now(self):
+        async def script(node, module):
+            await node.live(20)  # the diagnosis is fresh
+            node.watcher.force(STEP_RESET)
+            self.assertEqual(node.watcher.due_s(), 0)
+            status = node.watcher.status()
+            self.assertEqual((status["action"], status["next_s"]), (policy.SOFT_RESET, 0))
+            self.assertTrue(texts.ACTIONS[policy.SOFT_RESET] in status["text"], status["text"])
+            for words in (texts.REASONS[policy.WELL], "deferred", "-"):
+                self.assertFalse(words in status["text"], status["text"])
 
         both(script)
 
@@ -2814,6 +3146,25 @@ class StoreTest(Case):
                 self.assertEqual(len(node.told(telling.STORE)), 1, node.name)
 
             both(script)
+
+    def test_a_clock_that_raises_is_no_failed_store(self):
+        for error in (OSError(5), ValueError("not set"), MemoryError("no")):
+
+            def wall():
+                raise error
+
+            async def script(node, module):
+                await fail(node, module)
+                failures = node.watcher.failures
+                self.assertTrue(failures >= 2)  # the record was read and written
+                self.assertTrue(node.watcher.last_error is error)
+                await node.live(300)
+                self.assertEqual(module.did(), [REGISTER], node.name)
+                self.assertTrue(node.watcher.failures > failures)
+                self.assertEqual(node.told(telling.STORE), [], node.name)
+                self.assertFalse(node.watcher.keeper.failed, node.name)
+
+            both(script, wall=wall)
 
     def test_one_that_works_again(self):
         async def script(node, module):
