@@ -289,6 +289,8 @@ class SupervisedTest(unittest.TestCase):
         b"\r\n+CEREG: 5\r\n",
         b'\r\n+CEREG: 5,"07D0","009D4564",7\r\n',
         b"\r\n+CEREG: 2\r\n+cereg: 4\r\n\xff+CEREG: 1\r\n",
+        b'\r\n+CGEV: NW PDN DEACT 1\r\n+CGEV: ME PDN ACT 1\r\n+CGEV: NW DEACT "IP","10.0.0.1",1\r\n',
+        b"\r\n+CGEV: ME DETACH\r\n+CGEV:\r\n",
         b"\r\n+UFOTASTAT: 3,1,0\r\n+UUSORD: 0,5\r\nRING\r\nOK\r\n",
         b'\r\n+FOO: "open\r\n+CEREG: 1\x01\r\n\xff\xfe\r\n',
         b"\r\n" + b"z" * 700 + b"\r\n",

@@ -427,7 +427,9 @@ class RefusedTest(PolicyCase):
         # than what it follows.
         for rules in SHIPPED:
             self.assertTrue(rules["fota_max_s"] > rules["fota_s"])
-            self.assertTrue(rules["refused_pins_s"] >= rules["steps"][STEP_PINS][policy.WAITS_S][0])
+            self.assertTrue(
+                rules["refused_pins_s"] >= rules["steps"][STEP_PINS][policy.WAITS_S][0]
+            )
 
     def test_reenable_is_a_bool(self):
         for value in (None, "yes", "", 2, -1, (), (True,)):

@@ -9,7 +9,7 @@ import harness
 from fake_node import writes_per_day
 from lexi import LexiError, blocking, codes
 from lexi.describe import event_text
-from lexi.recovery import store, supervise, supervisor, telling, texts
+from lexi.recovery import keep_registered, store, supervise, supervisor, telling, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery import policy
 from lexi.recovery.texts import STEPS
@@ -274,9 +274,7 @@ class Node:
 
     PINS = {"reset": "pin_reset", "power": "power_cycle", "on": "power_on"}
 
-    def __init__(
-        self, module, lexi=None, reset=None, power=None, on=None, wall=False, **options
-    ):
+    def __init__(self, module, lexi=None, reset=None, power=None, on=None, wall=False, **options):
         self.module = module
         self.lexi_options = lexi or {}
         self.options = {"random": no_chance, "store": MemoryStore()}
@@ -712,7 +710,8 @@ class DiagnosisTest(Case):
                     commands = module.sent()
                     self.assertEqual(commands.count(BEARER_SETUP), 1, node.name)
                     at = commands.index(BEARER_SETUP)
-                    expected = [BEARER_SETUP] + DIAGNOSIS[1:]
+                    expected = list(DIAGNOSIS)
+                    expected[0] = BEARER_SETUP
                     self.assertEqual(commands[at : at + len(expected)], expected, node.name)
                     self.assertEqual(commands.count(setup), 1 if setup else 0, node.name)
                     if not setup:
@@ -875,7 +874,9 @@ class DiagnosisTest(Case):
                 await node.live(1700)
                 self.assertEqual(len(module.pins), 1, note)
                 # 40 s until the diagnosis, 10 to 60 s for the command, 41 s for AT.
-                self.about(module.pins[0][0] - since_s, LEFT_ALONE_S + 85, LEFT_ALONE_S + 150, note)
+                self.about(
+                    module.pins[0][0] - since_s, LEFT_ALONE_S + 85, LEFT_ALONE_S + 150, note
+                )
 
             both(script, reset="plain")
 
@@ -958,7 +959,6 @@ class DiagnosisTest(Case):
                 self.assertEqual(REGISTER in module.did(), attached, (node.name, contexts))
 
             both(script)
-
 
     def test_the_context_that_is_used(self):
         # That of the row of a wanted server, or the application's; 1 where nobody tells.
@@ -1801,7 +1801,6 @@ class NetworkTest(Case):
             self.about(acts[1][0] - acts[0][0], 4 * HOUR_S, 4 * HOUR_S + 600, node.name)
 
         both(script)
-
 
     def test_refused_for_a_day_it_is_healed_by_power(self):
         # Two soft resets in vain, then pins: from a day on, and one a day.
@@ -2911,6 +2910,8 @@ class NoAllocationTest(Case):
             b"+ULWM2MSTAT: 6,721,3",
             b"+CEREG: 2",
             b'+CEREG: 5,"07D0","009D4564",7',
+            b"+CGEV: NW PDN DEACT 1",
+            b"+CGEV: ME PDN ACT 1",
             b"+UFOTASTAT: 0,1,30",
             b"+UFWPREVAL: 5",
             b"+UUFWINSTALL: 5",
@@ -3075,6 +3076,78 @@ class RunTest(Case):
 
             both(script, random=None)
         self.assertTrue(len(found) > 1, found)
+
+
+class KeepRegisteredTest(Case):
+    """The one call for the common case, under asyncio."""
+
+    def texts(self, module, seconds, **options):
+        """What was told, and the Supervisor."""
+        told = []
+
+        async def main():
+            lexi = harness.make_aio_lexi(module.stream)
+            kept = dict(
+                {"store": MemoryStore(), "random": no_chance, "tell": told.append}, **options
+            )
+            watcher = keep_registered(lexi, **kept)
+            await asyncio.sleep_ms(seconds * 1000)
+            lexi.stop()
+            return watcher
+
+        return told, harness.run_asyncio(main(), module.stream)
+
+    def test_it_starts_and_tells(self):
+        module = Module()
+        told, watcher = self.texts(module, 60, servers=(721,))
+        self.assertEqual(told, ["registered 721"])
+        self.assertTrue(isinstance(watcher, supervisor.Supervisor))
+        self.assertTrue(watcher.registered(721))
+        self.assertTrue(watcher.policy is DEFAULT)
+        told, watcher = self.texts(Module(), 60, tell=None)
+        self.assertTrue(watcher.registered(721))
+        self.assertEqual((told, watcher.failures), ([], 0))
+
+    def test_a_client_that_is_disabled(self):
+        for enable in (False, True):
+            module = Module()
+            module.mode = 1
+            module.codes = {}
+            module.on[b"AT+CFUN=16"] = module.register
+            told, watcher = self.texts(module, 7200, enable_client=enable)
+            self.assertEqual(watcher.registered(721), enable)
+            said = [text for text in told if "enable_client=True" in text]
+            self.assertEqual(len(said) > 0, not enable, told)
+            expected = [b"AT+ULWM2M=0", b"AT+CFUN=16"] if enable else []
+            self.assertEqual(module.did(), expected)
+        self.assertFalse(DEFAULT["reenable"])
+
+    def test_it_keeps_the_policy(self):
+        mine = dict(DEFAULT, name="MINE", radio_per_hour=3)
+        for enable in (False, True):
+            _, watcher = self.texts(Module(), 1, policy=mine, enable_client=enable)
+            self.assertEqual(watcher.policy, dict(mine, reenable=enable))
+
+    def test_what_cannot_work(self):
+        for enable in (False, True):
+            for name, value in (
+                ("policy", 5),
+                ("policy", None),
+                ("policy", {}),
+                ("servers", 721),
+                ("pin", 1234),
+                ("power_on", 5),
+                ("boot_s", 0),
+            ):
+                stream = harness.FakeStream()
+                lexi = harness.make_aio_lexi(stream)
+                options = {"store": MemoryStore(), "enable_client": enable, name: value}
+                try:
+                    keep_registered(lexi, **options)
+                    self.fail("%s: %r is taken" % (name, value))
+                except ValueError as e:
+                    self.assertTrue(str(e).startswith(name), e)
+                self.assertEqual(stream.written, b"")
 
 
 class StoreTest(Case):
