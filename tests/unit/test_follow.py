@@ -94,7 +94,23 @@ class ArgumentsTest(Case):
                     self.fail("%r is followed" % (client,))
                 except ValueError as e:
                     self.assertTrue(str(e).startswith("client:"), e)
-            self.assertEqual(watcher.case.followed, [])
+
+    def test_one_that_was_refused_leaves_nothing_behind(self):
+        # As if the reports of nobody arrived: what is wrong with the servers was not told.
+        async def script(node, module):
+            try:
+                node.watcher.follow(5)
+                self.fail("5 is followed")
+            except ValueError:
+                pass
+            await node.live(60)
+            alone(module)
+            module.urc(b"4,7")
+            await node.live(60)
+            expected = [policy.NO_SERVERS, policy.DISABLED]
+            self.assertEqual(node.parked(), expected, node.name)
+
+        both(script, servers=())
 
 
 class KickTest(Case):
