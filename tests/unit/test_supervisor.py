@@ -9,7 +9,7 @@ import harness
 from fake_node import writes_per_day
 from lexi import LexiError, blocking, codes
 from lexi.describe import event_text
-from lexi.recovery import keep_registered, record, store, supervise, supervisor, telling, texts
+from lexi.recovery import keep_registered, reader, store, supervise, supervisor, telling, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery import policy
 from lexi.recovery.texts import STEPS
@@ -1129,7 +1129,7 @@ class PinTest(Case):
 
             def restart_now():
                 budgets = Budgets(DEFAULT)
-                record.unpack(budgets, record.unseal(node.options["store"].data), 0)
+                reader.unpack(budgets, reader.unseal(node.options["store"].data), 0)
                 found.append(budgets.pin_tried)
 
             module.sim = self.LOCKED
@@ -1191,7 +1191,7 @@ class PinTest(Case):
             both(script, pin="1234")
 
 
-def kept_record(mark, ago_s=0):
+def record(mark, ago_s=0):
     """A store whose record says that a step was begun."""
     budgets = Budgets(DEFAULT)
     budgets.set_mark(mark, 0)
@@ -1212,7 +1212,7 @@ class RestoreTest(Case):
             async def script(node, module):
                 module.fun = 0 if mark == policy.MARK_RADIO_OFF else 1
                 module.mode = 3 if mark == policy.MARK_PAUSED else 0
-                await node.restart(store=kept_record(mark, 100))
+                await node.restart(store=record(mark, 100))
                 await node.live(900)
                 self.assertEqual(module.did(), [command], node.name)
                 self.assertEqual(node.watcher.budgets.mark, 0)
@@ -1230,7 +1230,7 @@ class RestoreTest(Case):
             for answer in (ERROR, cme(11)):
 
                 async def script(node, module):
-                    await node.restart(store=kept_record(mark, 100))
+                    await node.restart(store=record(mark, 100))
                     module.refused[command] = answer
                     note = "%s %s" % (node.name, command)
                     taken = []
@@ -1314,7 +1314,7 @@ class RestoreTest(Case):
 
                 def look():
                     budgets = Budgets(DEFAULT)
-                    record.unpack(budgets, record.unseal(node.options["store"].data), 0)
+                    reader.unpack(budgets, reader.unseal(node.options["store"].data), 0)
                     found.append((budgets.mark, budgets.left(step, 0, DAY_S)))
 
                 module.on[command] = look
