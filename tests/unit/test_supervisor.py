@@ -2847,13 +2847,14 @@ class CalmTest(Case):
                 await node.live(3000)
                 looked = []
                 core = getattr(node.watcher, "_target", node.watcher)
-                look = core._look
+                hearing = core._hearing
+                look = hearing.look
 
                 def count(now_s):
                     looked.append(now_s)
                     look(now_s)
 
-                core._look = count
+                hearing.look = count
                 node.watcher.due_s()
                 del looked[:]
                 node.watcher.due_s()
