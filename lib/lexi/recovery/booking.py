@@ -92,6 +92,8 @@ def done(case, decision, now_s):
 
 def undo(case, decision):
     # It was taken, but nothing was sent: nothing was begun that must be ended.
+    if decision.action == policy.SWITCH_ON:
+        case.switched_on = False
     if decision.action in (policy.PAUSE, policy.RADIO_OFF) or decision.reason == policy.DISABLED:
         case.budgets.set_mark(0, 0)
         case.budgets.enabled = 0

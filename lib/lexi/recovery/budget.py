@@ -15,6 +15,7 @@ from .policy import (
     RADIO_CAP,
     SPACING,
     SPACING_S,
+    STEP_KICK,
     STEP_PINS,
     STEP_RADIO,
     STEP_RESET,
@@ -24,7 +25,6 @@ KINDS = const(9)  # steps of policy.py, and place 0 for all of them together
 # A start of which the answer was not written counts as one without; see Budgets.answered().
 _FORGOTTEN = const(2)
 _NOTHING = (0, 0)
-_LIFE_S = const(5)  # that a run of the MCU counts which was too short for a checkpoint
 
 _HOUR_S = const(3600)
 _DAY_S = const(86400)
@@ -179,33 +179,39 @@ class Budgets:
 
     def in_episode(self, server):
         # Whether something is on the books that end_episode() would clear.
-        return (
-            self.enabled or any(self.tries) or self.server_tries(server) or self.repaired(server)
-        )
+        if self.enabled or self.server_tries(server) or self.repaired(server):
+            return True
+        for step in range(STEP_KICK if server else KINDS):
+            if self.tries[step]:
+                return True
+        return False
 
     def end_episode(self, server):
         # The server is well again: its tries, and those of the module, count from zero.
         self.servers.pop(server if server in self.servers else 0, None)
-        for step in range(KINDS):
+        for step in range(STEP_KICK if server else KINDS):  # reports are no business of a server
             self.tries[step] = 0
         self.enabled = 0
         self.dirty = True
 
-    def recovered(self):
-        # A server is registered, or reports arrive: trouble that comes is new.
-        if self.troubled or not self.well or self.down_s != NEVER:
+    def recovered(self, proved_s):
+        # A server is registered, or reports arrive: trouble that comes is new. proved_s: when that
+        # was proved last; a step that came later may have ended it unheard.
+        well = 1 if self.well or proved_s > self.last_s(0) else 0
+        if self.troubled or well != self.well or self.down_s != NEVER:
             self.troubled = 0
-            self.well = 1
+            self.well = well
             self.down_s = NEVER
             self.dirty = True
 
-    def started(self, now_s):
-        # The MCU started: once more without an answer, as far as is known.
+    def started(self, now_s, life_s=0):
+        # The MCU started: once more without an answer, as far as is known. life_s: what the run
+        # before counts for, where no clock told.
         self.starts = min(self.starts + 1, 255)
         if self.starts > _FORGOTTEN:
             if self.dead_s == NEVER:
                 self.dead_s = now_s
-            self.dead_s -= _LIFE_S
+            self.dead_s -= life_s
 
     def died(self, now_s, well):
         # The port is dead. well: all was well until then, as far as this run of the MCU knows.

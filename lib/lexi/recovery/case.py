@@ -247,6 +247,7 @@ class Case:
         if view.client == _CLIENT_BOOTSTRAP and self.bootstrap.code == NO_CODE:
             dead_end_s = view.client_s + self.policy["init_s"]
         up = False
+        proved_s = NEVER
         for state in self.servers:
             state.dead_end_s = dead_end_s
             if state.lost_s != NEVER:
@@ -256,15 +257,17 @@ class Case:
                 up = True
                 self._held(state, now_s)
                 self.wake(state.expire(now_s))
-        self._follow_success(up)
+                proved_s = max(proved_s, state.proof_s, state.polled_s)
+        self._follow_success(up, proved_s)
 
-    def _follow_success(self, up):
-        if self.reports is not None:
-            up = self.reports.follow(self) or up
+    def _follow_success(self, up, proved_s):
+        if self.reports is not None and self.reports.follow(self):
+            up = True
+            proved_s = max(proved_s, self.reports.proved_s)
         if up:
             self.up_s = self.now_s
             self._found_net_s = NEVER
-            self.budgets.recovered()
+            self.budgets.recovered(proved_s)
         if not self._looked and self.view.diagnosed_s != NEVER:
             self._looked = True
             if not up and self.budgets.down_s == NEVER:
@@ -281,7 +284,8 @@ class Case:
         if reachable:
             self.budgets.answered()
         elif reachable is False:
-            well = self.up_s >= self.now_s - self.policy["well_s"]
+            # Before the first look nothing is known but what the record says.
+            well = not self._looked or self.up_s >= self.now_s - self.policy["well_s"]
             self.budgets.died(self.now_s, well)
 
     def _follow_network(self):

@@ -35,19 +35,23 @@ class Contact:
 
     def todo(self, now_s):
         # What is due, a coroutine function, or None.
-        if may_be_off(self._case) and self._view.reachable is None:
-            return None  # the ladder is to decide on that first
         if not self.up and now_s >= self._start_at_s:
             return self._start
-        if self.suspect and now_s >= self._suspect_at_s and not self._freeze.running(now_s):
+        if self._is_asking(now_s) and now_s >= self._suspect_at_s:
             return self.ask
         return None
+
+    def _is_asking(self, now_s):
+        # No verdict during an update, nor before the ladder had it switched on.
+        if may_be_off(self._case) and self._view.reachable is None:
+            return False
+        return self.suspect and not self._freeze.running(now_s)
 
     def due_s(self, now_s, wait_s):
         # Seconds until todo() has something, or wait_s if that is less.
         if not self.up:
             wait_s = min(wait_s, self._start_at_s - now_s)
-        if self.suspect and not self._freeze.running(now_s):
+        if self._is_asking(now_s):
             wait_s = min(wait_s, max(1, self._suspect_at_s - now_s))
         return wait_s
 
@@ -80,7 +84,9 @@ class Contact:
             self._failed(e)
             if isinstance(e, AtTimeout):
                 self.suspect = True  # one lost answer is no dead port
-                self._view.silent = self._view.reachable is None
+                # Not if AT was answered, and something behind it was not.
+                unheard = self._view.reachable is None and self._channel.unanswered > 0
+                self._view.silent = self._view.silent or unheard
             else:
                 self.answered()
             gap_s = max(2 * self._start_gap_s, _RETRY_S)
@@ -114,3 +120,4 @@ class Contact:
         self._view.reachable = False
         self._dead_s = now_s
         self.suspect = False
+        self._start_at_s = max(self._start_at_s, now_s + _RETRY_S)  # the ladder comes first

@@ -65,9 +65,9 @@ class Diagnosis:
             view.sim = SIM_UNKNOWN
             await ask(self._look_at_sim())
             await ask(command("AT+CFUN?", "+CFUN:", on_info=self._cfun))
-            self._level = 0
+            self._level = None
             await ask(command("AT+CEREG?", "+CEREG:", accept=_is_answer, on_info=self._registered))
-            if not self._level:  # a higher one is the application's
+            if self._level == 0:  # a higher one is the application's
                 await ask(command("AT+CEREG=1"))
             mode = await ask(self._lwm2m.mode())
             if mode is not None:

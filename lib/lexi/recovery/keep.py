@@ -14,7 +14,7 @@ def keep_registered(lexi, enable_client=False, tell=print, **options):
     Raises ValueError for what cannot work.
     """
     policy = options.pop("policy", DEFAULT)
-    if enable_client:
+    if enable_client and isinstance(policy, dict):
         policy = dict(policy, reenable=True)
     supervisor = Supervisor(lexi, policy=policy, **options)
     if tell:

@@ -8,17 +8,16 @@ from micropython import const
 from .. import codes
 from . import policy
 from .case import DENIED_TRIES
-from .moves import ALL_WELL, any_up, at, call_due_s, climb, diagnose, do, first_to_call, has_row
-from .moves import last_radio_end_s, look_again, may_be_off, next_step, only_reports, outside, park
-from .moves import poll, report, restore, sooner, take, take_forced, take_wide, up_without_network
-from .moves import used_up, wait
+from .moves import ALL_WELL, PINS, any_up, at, call_due_s, climb, diagnose, do, first_to_call
+from .moves import has_row, last_radio_end_s, look_again, may_be_off, next_step, only_reports
+from .moves import outside, park, poll, report, restore, sooner, take, take_forced, take_wide
+from .moves import up_without_network, used_up, wait
 
 _OF_A_SERVER = (policy.STEP_REGISTER, policy.STEP_PARKED_REGISTER)
 _INIT_STARTED = const(1)
 _INIT_PRODUCTION = const(3)
 _INIT_FAILED = const(4)
 _SILENT_CLIENT = (6, 7)  # command mode only, shut down
-_PINS = policy.HAS_RESET | policy.HAS_POWER
 _REFUSED_RESETS = const(2)  # so many soft resets in vain before pins are used
 
 
@@ -62,7 +61,7 @@ def port_dead(case):
     # firmware without a sign.
     if case.view.reachable:
         return None
-    if not case.view.pins & _PINS:
+    if not case.view.pins & PINS:
         return park(case, policy.NO_PINS)
     quiet_s = case.budgets.dead_s + case.policy["quiet_s"]
     if case.budgets.well and case.now_s < quiet_s:
@@ -97,7 +96,7 @@ def asked_for(case):
     # A step that the application asked for.
     if not case.forced:
         return None
-    if case.forced == policy.STEP_PINS and not case.view.pins:
+    if case.forced == policy.STEP_PINS and not case.view.pins & PINS:
         case.force(0)
         return wait(policy.NO_PINS, case.now_s)
     if case.forced in _OF_A_SERVER and case.server(case.forced_server) is None:
@@ -195,7 +194,7 @@ def refused(case):
     tries = case.budgets.tries[DENIED_TRIES]
     since_s = last_radio_end_s(case, case.denied_s)
     decision = take_wide(case, policy.STEP_RESET, tries, since_s, why)
-    if tries < _REFUSED_RESETS or not case.view.pins & _PINS:
+    if tries < _REFUSED_RESETS or not case.view.pins & PINS:
         return decision
     since_s = max(case.denied_s, case.budgets.last_s(policy.STEP_PINS))
     free_s = since_s + case.policy["refused_pins_s"]

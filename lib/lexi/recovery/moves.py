@@ -19,6 +19,7 @@ _ACTION_OF = (  # each step of policy.py
     policy.KICK,
 )
 _OF_A_SERVER = (policy.STEP_REGISTER, policy.STEP_PARKED_REGISTER)
+PINS = policy.HAS_RESET | policy.HAS_POWER
 _HOUR_S = const(3600)
 
 # What is to be done now, or, with action NONE, what will be done (pending) at at_s unless things
@@ -164,7 +165,7 @@ def next_step(case, step):
     # The first module-wide step from `step` on with tries left, or 0.
     while step <= policy.STEP_PINS:
         if case.budgets.tries[step] < case.steps[step][policy.TRIES]:
-            if step != policy.STEP_PINS or case.view.pins:
+            if step != policy.STEP_PINS or case.view.pins & PINS:
                 return step
         step += 1
     return 0

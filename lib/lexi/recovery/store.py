@@ -21,6 +21,7 @@ from .policy import NEVER
 
 CHECKPOINT_S = const(3600)
 FIRST_CHECKPOINT_S = const(60)
+_LIFE_S = const(5)  # that a run of the MCU counts for which was too short for a checkpoint
 
 # The record: see also reader.py, which reads it.
 MAGIC = b"LX"
@@ -117,6 +118,7 @@ class Keeper:
 
     def load(self, now_s):
         """Take over what was saved, or the most careful assumption; then write it back."""
+        wall_s = None
         try:
             data = self._store.load()
             if data is not None:
@@ -126,7 +128,7 @@ class Keeper:
         except (OSError, ValueError) as e:
             self._budgets.exhaust(now_s)
             self._tell(e)
-        self._budgets.started(now_s)
+        self._budgets.started(now_s, 0 if wall_s else _LIFE_S)
         self.save(now_s)
 
     async def write(self, channel, for_good=False):

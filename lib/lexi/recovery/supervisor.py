@@ -165,11 +165,12 @@ class Supervisor:
         clock. client.kick(): its own remedy, such as a new socket; a function or a coroutine
         function. Returns a function to call when it is in trouble: else five minutes may pass.
         """
-        if self.case.reports is None:
+        reports = self.case.reports
+        if reports is None:
             from .reports import Reports
 
-            Reports(self.case)
-        self.case.reports.add(client)
+            reports = Reports(self.case, self._teller.failed, self.channel.report)
+        reports.add(client)
         self._stir()
         return self._stir
 

@@ -38,7 +38,7 @@ class Teller:
         self._channel = channel
         self._subscribers = []
         self._waiting = (policy.NONE, 0, 0, 0)  # what waits: action, server, reason, held by
-        self.at_s = 0  # until when
+        self.at_s = policy.LATER  # until when
         self._store_failed = False
         self.failures = 0
         self.last_error = None

@@ -2,8 +2,8 @@
 
 from micropython import const
 
-from .policy import CAP_S, LATER, NEVER
-from .telling import DEFERRED
+from .policy import CAP_S, DISABLED, LATER, NEVER
+from .telling import DEFERRED, DOING, PARKED
 
 _OF_REGISTRY = const(3)
 
@@ -78,7 +78,7 @@ REASONS = (
     "the client's initialization failed",
     "the client's initialization does not end",
     "the client has stopped",
-    "the client is disabled, and enable_client=True was not given",
+    "the client is disabled",
     "there is no server to register with",
     "the module does not know the server",
     "the server is disabled in the module",
@@ -130,6 +130,8 @@ def describe(event, registry=None):
             text += " (%s)" % REASONS[reason]
     elif reason:
         text += ": " + REASONS[reason]
+        if kind == PARKED and reason == DISABLED:
+            text += ", and enable_client=True was not given"
     return text
 
 
@@ -140,6 +142,9 @@ def status(supervisor, decision, doing, at_s):
     action = decision.action or decision.pending
     held_by = supervisor.held or decision.held_by
     next_s = at_s - now_s
+    if decision.action and not supervisor.held:
+        next_s = 0
+        doing = doing or (DOING, action, decision.server, decision.reason, 0, 0)
     event = doing or (DEFERRED, action, decision.server, decision.reason, held_by, next_s)
     return {
         "text": describe(event),
