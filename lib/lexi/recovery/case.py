@@ -191,13 +191,11 @@ class Case:
             return True
         return state.status(now_s, code)
 
-    def see_client(self, now_s, status):
-        # Take the client's status (event 4).
+    def see_client(self, now_s, status):  # event 4
         self.view.client = status
         self.view.client_s = now_s
 
-    def see_init(self, now_s, status):
-        # Take the status of the client's initialization (event 5).
+    def see_init(self, now_s, status):  # event 5
         self.view.init = status
         self.view.init_s = now_s
         self.usual = False
@@ -274,8 +272,7 @@ class Case:
                 self.budgets.down_s = self.now_s
                 self.budgets.dirty = True
 
-    def wake(self, at_s):
-        # Decide again then at the latest.
+    def wake(self, at_s):  # decide again then at the latest
         if at_s < self.wake_s:
             self.wake_s = at_s
 

@@ -1,23 +1,26 @@
 # One call for the common case.
 
+from atport.errors import need
+
 from .policy import DEFAULT
 from .supervisor import Supervisor
 from .texts import describe
 
 
 def keep_registered(lexi, enable_client=False, tell=print, **options):
-    """Start a Supervisor as a task of asyncio, and return it.
+    """Start a Supervisor as a task of asyncio, and return it; its `task` ends by cancel().
 
     lexi: a lexi.Lexi, not yet started. enable_client: whether the module's LwM2M client may be
     enabled, which restarts the module once: that of a factory-new module is not. tell(text): what
     happens, in words; None: nobody. options: of Supervisor, such as **board.SUPERVISOR.
     Raises ValueError for what cannot work.
     """
+    need(tell is None or callable(tell), "tell", tell, "a function or None")
     policy = options.pop("policy", DEFAULT)
     if enable_client and isinstance(policy, dict):
         policy = dict(policy, reenable=True)
     supervisor = Supervisor(lexi, policy=policy, **options)
     if tell:
         supervisor.subscribe(lambda event: tell(describe(event)))
-    lexi.runtime.start(supervisor.run())
+    supervisor.task = lexi.runtime.start(supervisor.run())
     return supervisor

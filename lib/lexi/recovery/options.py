@@ -25,7 +25,8 @@ def check_options(lexi, policy, servers, store, wall, pins, veto, pin, cid, fota
     text = "AT" if fota_setup is None else fota_setup
     ok = isinstance(text, str) and text.startswith("AT") and all(" " <= c <= "~" for c in text)
     need(ok, "fota_setup", fota_setup, "an AT command or None")
-    if text.strip().upper() == "AT+UFWINSTALL":
+    _, found, rest = text.upper().partition("+UFWINSTALL")
+    if found and rest.lstrip()[:1] not in ("=", "?"):
         raise ValueError("fota_setup: AT+UFWINSTALL alone starts an installation on some modules")
     need(isinstance(servers, (tuple, list, type(None))), "servers", servers, "a tuple or None")
     for server in servers or ():

@@ -89,11 +89,9 @@ class Supervisor:
         self.policy = policy
         self._lexi = lexi
         self._clock = channel.clock
-        self._monitor = lexi.monitor
-        self._registry = lexi.registry
         self._signal = self.runtime.signal()
         self._sleep_ms = self.runtime.sleep_ms
-        self._longest_s = _LONGEST_S + 2 * boot_s + self._monitor.reboot_wait_s
+        self._longest_s = _LONGEST_S + 2 * boot_s + lexi.monitor.reboot_wait_s
         self._teller = Teller(channel)
         failed = self._teller.failed
         self.budgets = Budgets(policy)
@@ -108,7 +106,7 @@ class Supervisor:
         self.case = Case(policy, self.budgets, random or self._random, now_s)
         self.case.view.pins = wired
         self.case.watch(servers or ())
-        self._freeze = Freeze(channel, self._registry, self.case, self._teller, self._stir)
+        self._freeze = Freeze(channel, lexi.registry, self.case, self._teller, self._stir)
         self._contact = Contact(lexi, self.case, self._freeze, boot_s, failed)
         self._diagnosis = Diagnosis(
             lexi, self.case, self.keeper, failed, self._stir, servers, pin, cid, fota_setup
@@ -175,7 +173,7 @@ class Supervisor:
         return self._stir
 
     def subscribe(self, fn):
-        """Call fn(event) for every telling.Event; texts.describe(event) puts it in words."""
+        """Call fn(event) for every telling.Event; texts.describe(event) has it in words."""
         self._teller.subscribe(fn)
 
     def unsubscribe(self, fn):
