@@ -8,7 +8,7 @@ import unittest
 from lexi.recovery import policy
 from test_supervisor import ERROR, both
 
-OURS = ("atport", "lexi")
+OURS = ("atport", "lexi", "lwm2m")
 
 
 def loaded():
@@ -54,6 +54,20 @@ class LazyTest(unittest.TestCase):
             self.load("import lexi.recovery"), ["atport", "atport.lazy", "lexi", "lexi.recovery"]
         )
 
+    def test_lwm2m_stands_alone(self):
+        self.assertEqual(self.load("import lwm2m"), ["lwm2m"])
+        code = "import lwm2m.client, lwm2m.udp, lwm2m.ipso, lwm2m.device, lwm2m.describe"
+        names = self.load(code)
+        self.assertTrue("lwm2m.client" in names)
+        self.assertEqual([name for name in names if not name.startswith("lwm2m")], [])
+        for name in os.listdir("lib/lwm2m"):
+            with open("lib/lwm2m/" + name) as file:
+                text = file.read()
+            for other in ("atport", "lexi", "machine"):
+                self.assertFalse("import " + other in text or "from " + other in text, name)
+            if name not in ("udp.py", "clock.py"):
+                self.assertFalse("import time" in text or "import socket" in text, name)
+
     def test_a_room_loads_no_room_below_it(self):
         for code, absent in (
             ("import atport.channel, atport.aio, atport.blocking", ("lexi", "atport.raw")),
@@ -67,6 +81,8 @@ class LazyTest(unittest.TestCase):
             ("import lexi.blocking", ("lexi.recovery", "atport.aio", "asyncio")),
             ("from lexi.recovery import policy", ("lexi.facade", "lexi.recovery.policy_check")),
             ("from lexi.recovery import ladder", ("lexi.facade", "lexi.recovery.store")),
+            ("import lwm2m.client", ("lwm2m.udp", "lwm2m.ipso", "lwm2m.device", "lwm2m.describe")),
+            ("import lwm2m.ipso", ("lwm2m.client", "lwm2m.content")),
         ):
             names = self.load(code)
             for name in absent:
@@ -89,7 +105,7 @@ class LazyTest(unittest.TestCase):
             self.assertFalse(hasattr(package, "nothing"))
 
     def test_every_file_is_a_name_of_its_package(self):
-        for folder in ("atport", "lexi", "lexi/recovery"):
+        for folder in ("atport", "lexi", "lexi/recovery", "lwm2m"):
             with Afresh():
                 package = __import__(folder.replace("/", "."), None, None, ("x",))
                 for name in os.listdir("lib/" + folder):
