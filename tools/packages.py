@@ -55,6 +55,7 @@ PARTS = {
         ("atport", "lexi"),
         "Gets lost LwM2M registrations of a LEXI-R10 back.",
     ),
+    "lwm2m": Part("lwm2m", "**/*.py", (), "An LwM2M client over any datagram transport."),
 }
 
 

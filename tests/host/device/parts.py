@@ -140,11 +140,43 @@ def use_recovery():
     lexi.stop()
 
 
+class Server:
+    """A transport whose server answers the Register at once."""
+
+    on_sent = on_rebuilt = None
+
+    def __init__(self):
+        self._answer = b""
+
+    def send(self, buf, n):
+        self._answer = b"\x61\x41" + bytes(buf[2:5]) + b"\x82rd\x011"
+        self.on_sent(buf[2] << 8 | buf[3])
+        return True
+
+    def recv_into(self, buf):
+        answer, self._answer = self._answer, b""
+        buf[: len(answer)] = answer
+        return len(answer)
+
+
+def use_lwm2m():
+    from lwm2m import Client, Objects, Sensor
+
+    sensor = Sensor(units="Cel")
+    sensor.set(21.5)
+    client = Client(Server(), "node-1", Objects(sensor))
+    client.start()
+    client.step()
+    client.step()
+    assert client.is_registered()
+
+
 _USES = {
     "atport": use_atport,
     "lexi": use_lexi,
     "lexi-recovery": use_recovery,
     "asyncio": use_asyncio,
+    "lwm2m": use_lwm2m,
 }
 
 

@@ -1,0 +1,36 @@
+# Written by tools/packages.py.
+metadata(
+    description="An LwM2M client over any datagram transport.",
+    license="MIT",
+)
+package(
+    "lwm2m",
+    base_path="../../lib",
+    files=(
+        "__init__.py",
+        "attributes.py",
+        "client.py",
+        "clock.py",
+        "coap.py",
+        "content.py",
+        "decode.py",
+        "describe.py",
+        "device.py",
+        "discover.py",
+        "evidence.py",
+        "ipso.py",
+        "notify.py",
+        "objects.py",
+        "observation.py",
+        "registration.py",
+        "reliable.py",
+        "renewal.py",
+        "requests.py",
+        "sending.py",
+        "senml.py",
+        "settings.py",
+        "tlv.py",
+        "udp.py",
+        "write.py",
+    ),
+)
