@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
 export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help demo deploy fleet pico test test-all soak bench lint setup clean
+.PHONY: help demo deploy fleet fuzz pico test test-all soak bench lint setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -44,6 +44,9 @@ test-all: ## run the tests that take longer
 
 soak: setup ## run the ladder through random worlds for DAYS=200000 simulated days
 	@$(VENV_PYTHON) tests/soak/soak.py $(ARGS)
+
+fuzz: setup ## give the LwM2M client a million made-up datagrams; ARGS="--seed 2"
+	@$(VENV_PYTHON) tools/fuzz.py $(ARGS)
 
 bench: ## measure time and heap against their budgets, on a virtual Pico too: FIRMWARE=... BOOTROM=...
 	@$(PYTHON) tools/setup_env.py --npm

@@ -94,8 +94,10 @@ class Client:
         )
         self.registration.started = self.notifier.mark_old
         self.registration.registered = self._registered
+        self.registration.updated = self._updated
         self.registration.build()
-        self._renewal = Renewal(self.notifier, self.registration, self.now)
+        limit = int(options["renew_s"] * _TENTHS)
+        self._renewal = Renewal(self.notifier, self.registration, self.now, limit)
         self.sender = Sender(self.endpoint, objects, server, self.evidence, self._tell)
         self.sender.failed = self.registration.update
         self.sender.now_s = self.now_s
@@ -253,9 +255,11 @@ class Client:
             self.start()
         reader = asyncio.create_task(self._read())
         try:
-            while self.registration.state != OFF or self.endpoint.done:
+            while True:
                 self._wake.clear()
                 wait_ms = self._turn()
+                if self.registration.state == OFF and self.endpoint.done is None:
+                    break
                 try:
                     await asyncio.wait_for_ms(self._wake.wait(), wait_ms)
                 except asyncio.TimeoutError:
@@ -320,6 +324,10 @@ class Client:
     def _registered(self):
         # The server has forgotten what it observed before.
         self.notifier.clear(True)
+
+    def _updated(self):
+        # It came from somewhere. Whether observations live there, the next CON tells.
+        self.notifier.probe(1)
 
     def _disable(self, arguments):
         self.registration.disable()

@@ -21,8 +21,8 @@ def fit(kind, value):
     """Return a value of CBOR or text as one of this type. None: there is no such type."""
     if kind == 0:
         return None
-    if kind == _OBJLNK and isinstance(value, str):
-        value = value.split(":")
+    if kind == _OBJLNK:
+        value = value.split(":") if isinstance(value, str) else ()
         if len(value) == 2:
             link = number(value[0], False), number(value[1], False)
             if 0 <= link[0] <= 65535 and 0 <= link[1] <= 65535:

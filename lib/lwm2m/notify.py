@@ -20,6 +20,7 @@ _CONFIRMED = const(1)
 
 _NEVER = const(-1)
 _TENTHS = const(10)
+_AT_ONCE = const(2)
 _DAY = const(863000)  # one CON at least every 24 h, RFC 7641 4.5
 
 # Events, see describe.py.
@@ -79,7 +80,8 @@ class Notifier:
             self._drop(slot)
             return
         now = self.now()
-        slot.is_old = slot.probe = False
+        slot.is_old = False
+        slot.probe = 0
         slot.con_at = now
         self.lost_at = _NEVER
         self._made(slot, now)
@@ -172,10 +174,13 @@ class Notifier:
                 self._lose(slot)
                 return
 
-    def probe(self):
-        """Ask the server with a CON each whether it still knows its observations."""
+    def probe(self, how=_AT_ONCE):
+        """Find out by a CON each whether the server still knows its observations.
+
+        how: 2 at once, 1 with what is reported next.
+        """
         for slot in self.slots:
-            slot.probe = True
+            slot.probe = max(slot.probe, how)
 
     def clear(self, only_old=False):
         """Forget observations: all, or those of an earlier registration."""
@@ -190,7 +195,7 @@ class Notifier:
             slot.is_old = True
 
     def _due_at(self, slot):
-        if slot.probe:
+        if slot.probe == _AT_ONCE:
             return 0
         at = slot.earliest if slot.met else slot.con_at + _DAY
         if 0 <= slot.latest < at:
@@ -227,7 +232,7 @@ class Notifier:
             self._tell(_CANCELLED, slot.path)
             return False
         slot.is_now(mid)
-        slot.probe = False
+        slot.probe = 0
         self._made(slot, now)
         return True
 

@@ -35,7 +35,7 @@ class Observation:
         self.mid = self.earlier_mid = -1  # of the latest two notifications
         self.count = 0  # of notifications since the latest CON
         self.is_old = False  # belongs to a registration that is being replaced
-        self.probe = False  # the next notification is a CON, sent at once
+        self.probe = 0  # 1: the next notification is a CON, 2: and is sent at once
 
         self.met = False  # a condition was met since the latest report
         self.earliest = 0  # pmin after the latest report

@@ -60,7 +60,7 @@ class Registration:
     """Keeps one client registered.
 
     server: the instance of object 1. tell(event, detail): the application's. options: see
-    settings.py. started(): a Register is sent; registered(): it succeeded.
+    settings.py. started(): a Register is sent; registered(), updated(): it succeeded.
     """
 
     def __init__(self, endpoint, now, server, objects, name, tell, options):
@@ -74,7 +74,7 @@ class Registration:
         self._tell = tell
         self.version = options["version"]
         self._allow_1_0 = options["allow_1_0"]
-        self.started = self.registered = None
+        self.started = self.registered = self.updated = None
         self.state = OFF
         self.at = 0  # while WAITING: when to register; else when to update
         self.is_disabled = False  # WAITING because a server wanted it
@@ -212,6 +212,7 @@ class Registration:
     def _answered(self, code, message):
         if self.state == UPDATING:
             if code == _CHANGED:
+                self.updated()
                 self._good(_UPDATED)
             else:
                 # Without an answer the registration may still be there: one Register tells.

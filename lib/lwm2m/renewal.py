@@ -6,7 +6,6 @@ from micropython import const
 _NEVER = const(-1)
 
 # Tenths of a second.
-_LOSS = const(100)  # the server has so long to observe anew by itself
 _FIRST_GAP = const(600)  # between two Registers because of losses, doubled each time
 _LAST_GAP = const(36000)
 
@@ -14,10 +13,11 @@ _LAST_GAP = const(36000)
 class Renewal:
     """Has the registration renewed when observations were lost and nobody renews them."""
 
-    def __init__(self, notifier, registration, now):
+    def __init__(self, notifier, registration, now, limit):
         self._notifier = notifier
         self._registration = registration
         self._now = now
+        self._limit = limit  # the server has so long to observe anew by itself
         self._gap = _FIRST_GAP
         self._done_at = _NEVER  # when it was done last
 
@@ -27,7 +27,7 @@ class Renewal:
             return self._now()
         if self._notifier.lost_at < 0 or not self._registration.is_registered():
             return _NEVER
-        at = self._notifier.lost_at + _LOSS
+        at = self._notifier.lost_at + self._limit
         return at if self._done_at < 0 else max(at, self._done_at + self._gap)
 
     def step(self):

@@ -13,6 +13,7 @@ OPTIONS = {
     "awake_s": 93,
     "con": 0,  # notifications per CON; 0: NON but for one a day, and for what watch() wants
     "retry": (5, 60, 86400),  # attempts, s, s: 17, 18, 19 of object 1
+    "renew_s": 10,  # a server has so long to renew a lost observation, then a Register asks for it
     "observations": 8,  # room
     "attributes": 16,  # paths that have some
     "reports": 12,  # paths of which there is evidence
@@ -34,6 +35,7 @@ def merged(options):
         ("awake_s", 1, 86400),
         ("con", 0, 1000000),
         ("short_id", 1, 65534),
+        ("renew_s", 0, 86400),
         ("observations", 0, 100),
         ("attributes", 0, 100),
         ("reports", 0, 100),
