@@ -9,9 +9,8 @@ _NAMES = {
     "UdpTransport": "udp",
 }
 _FILES = (
-    " attributes client clock coap content decode describe device discover evidence ipso notify"
-    " objects observation registration reliable renewal requests sending senml settings tlv udp"
-    " write "
+    " aio attributes client coap content describe device discover evidence ipso notify objects"
+    " observation registration reliable requests sending senml tlv udp wiring write "
 )
 
 

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from lwm2m.decode import number
+from lwm2m.write import number
 
 NAMES = ("pmin", "pmax", "gt", "lt", "st", "epmin", "epmax")
 _GT = const(2)
@@ -23,10 +23,6 @@ class Attributes:
     def __init__(self, room):
         self._room = room
         self._of = {}  # {path: [value or None, in the order of NAMES]}
-
-    def clear(self):
-        """Forget all."""
-        self._of.clear()
 
     def write(self, path, queries, is_numeric):
         """Take over ["pmin=10", "gt"], or nothing of it; return the code of the answer."""

@@ -128,58 +128,44 @@ class Message:
             value = value << 8 | self.buf[i]
         return value
 
-    def bytes(self):
-        """Return the option's value."""
-        return bytes(self.buf[self.option_at : self.option_at + self.option_n])
-
-    def token(self):
-        """Return the token."""
-        return bytes(self.buf[4 : 4 + self.token_n])
+    def bytes(self, at=-1, n=0):
+        """Return the option's value, or n bytes from `at`."""
+        if at < 0:
+            at = self.option_at
+            n = self.option_n
+        return bytes(self.buf[at : at + n])
 
     def _take(self, number):
-        # One option of a request.
+        # One option of a request. A value that is too long counts as not understood.
+        at = self.option_at
+        n = self.option_n
         if number == _URI_PATH:
-            i = self._id()
-            if i < 0 or self.depth == 4:
+            # An id has no sign and no zeros before it.
+            value = -1 if not 0 < n < 6 or (n > 1 and self.buf[at] == 48) else 0
+            for i in range(at, at + n):
+                digit = self.buf[i] - 48
+                value = value * 10 + digit if value >= 0 and 0 <= digit <= 9 else -1
+            if not 0 <= value <= _MOST_ID or self.depth == 4:
                 self.odd_path = True
             else:
-                self.path[self.depth] = i
+                self.path[self.depth] = value
                 self.depth += 1
         elif number == _OBSERVE:
             self.observe = self.uint()
-        elif number == _CONTENT_FORMAT:
-            self.content_format = self._sized(2)
-        elif number == _ACCEPT:
-            self.accept = self._sized(2)
-        elif number == _BLOCK1:
-            self.block1 = self._sized(3)
-        elif number == _BLOCK2:
-            self.block2 = self._sized(3)
+        elif number == _CONTENT_FORMAT and n < 3:
+            self.content_format = self.uint()
+        elif number == _ACCEPT and n < 3:
+            self.accept = self.uint()
+        elif number == _BLOCK1 and n < 4:
+            self.block1 = self.uint()
+        elif number == _BLOCK2 and n < 4:
+            self.block2 = self.uint()
         elif number == _PROXY_URI or number == _PROXY_SCHEME:
             self.odd = _PROXY_UNSUPPORTED
-        elif number & 1 and number not in (_URI_HOST, _URI_PORT, _URI_QUERY):
+        elif number == _CONTENT_FORMAT or (
+            number & 1 and number not in (_URI_HOST, _URI_PORT, _URI_QUERY)
+        ):
             self.odd = _BAD_OPTION
-
-    def _sized(self, most):
-        # A number of at most so many bytes. What is longer counts as not understood.
-        if self.option_n > most:
-            self.odd = _BAD_OPTION
-        return self.uint()
-
-    def _id(self):
-        # The id that a segment of the path is; -1 when it is something else.
-        buf = self.buf
-        at = self.option_at
-        n = self.option_n
-        if not 0 < n < 6 or (n > 1 and buf[at] == 48):
-            return -1
-        value = 0
-        for i in range(at, at + n):
-            digit = buf[i] - 48
-            if not 0 <= digit <= 9:
-                return -1
-            value = value * 10 + digit
-        return value if value <= _MOST_ID else -1
 
 
 class Writer:
@@ -188,7 +174,7 @@ class Writer:
     def __init__(self, buf):
         self.buf = buf
         self.n = 0
-        self._option = 0
+        self.option_number = 0  # of the latest one; to be reset with `n`
 
     def start(self, kind, code, mid, token=b"", at=0, token_n=-1):
         """Begin a message; the token is token_n bytes of `token` from `at`, or all of it."""
@@ -197,20 +183,12 @@ class Writer:
         buf = self.buf
         buf[0] = 64 | kind << 4 | token_n
         buf[1] = code
-        self.renumber(mid)
+        buf[2] = mid >> 8
+        buf[3] = mid & 255
         for i in range(token_n):
             buf[4 + i] = token[at + i]
         self.n = 4 + token_n
-        self._option = 0
-
-    def rewind(self):
-        """Have the next option be the first one; `n` is set to the end of the token before."""
-        self._option = 0
-
-    def renumber(self, mid):
-        """Give the message another id."""
-        self.buf[2] = mid >> 8
-        self.buf[3] = mid & 255
+        self.option_number = 0
 
     def put(self, value):
         """Append bytes."""
@@ -222,42 +200,42 @@ class Writer:
         self.n = at
 
     def option(self, number, value):
-        """Append an option; in the order of numbers."""
-        self._head(number, len(value))
-        self.put(value)
-
-    def uint(self, number, value):
-        """Append an option whose value is a number below 2**24."""
-        size = 0 if not value else 1 if value < 256 else 2 if value < 65536 else 3
-        self._head(number, size)
-        while size:
-            size -= 1
-            self.buf[self.n] = value >> 8 * size & 255
-            self.n += 1
+        """Append an option: bytes, or a number below 2**24. In the order of numbers."""
+        buf = self.buf
+        is_number = isinstance(value, int)
+        if is_number:
+            size = 0 if not value else 1 if value < 256 else 2 if value < 65536 else 3
+        else:
+            size = len(value)
+        # Both parts in a nibble each and the bytes that follow them, RFC 7252 3.1.
+        first = self.n
+        at = first + 1
+        buf[first] = 0
+        part = number - self.option_number
+        self.option_number = number
+        for shift in (4, 0):
+            if part < 13:
+                buf[first] |= part << shift
+            else:
+                buf[first] |= (13 if part < 269 else 14) << shift
+                if part >= 269:
+                    buf[at] = (part - 269) >> 8
+                    at += 1
+                buf[at] = (part - 13 if part < 269 else part - 269) & 255
+                at += 1
+            part = size
+        self.n = at
+        if not is_number:
+            self.put(value)
+        else:
+            self.n = at + size
+            while size:
+                size -= 1
+                buf[at] = value >> 8 * size & 255
+                at += 1
 
     def mark(self):
         """Begin the payload; return where it is."""
         self.buf[self.n] = _MARKER
         self.n += 1
         return self.n
-
-    def _head(self, number, size):
-        delta = number - self._option
-        self._option = number
-        at = self.n
-        self.n = at + 1
-        self.buf[at] = self._nibble(delta) << 4 | self._nibble(size)
-        self._extend(delta)
-        self._extend(size)
-
-    def _nibble(self, value):
-        return value if value < 13 else 13 if value < 269 else 14
-
-    def _extend(self, value):
-        if value >= 269:
-            self.buf[self.n] = (value - 269) >> 8
-            self.buf[self.n + 1] = (value - 269) & 255
-            self.n += 2
-        elif value >= 13:
-            self.buf[self.n] = value - 13
-            self.n += 1

@@ -10,7 +10,7 @@ from math import isnan
 from micropython import const
 
 from lwm2m import senml, tlv
-from lwm2m.decode import fit, number, opaque_text
+from lwm2m.write import fit, number, opaque_text
 from lwm2m.objects import MULTIPLE
 
 _TEXT = const(0)

@@ -4,6 +4,8 @@ from micropython import const
 
 _NEVER = const(-1)
 
+_STALE = const(15)  # event, see describe.py
+
 
 class Report:
     """Evidence of one path. Times are seconds of Client.now_s(), -1: never.
@@ -18,73 +20,62 @@ class Report:
         self.value = self.sent = self.confirmed = None
         self.set_s = self.sent_s = self.confirmed_s = _NEVER
         self.limit_s = 0  # age at which the application is told, 0: never
-        self.since_s = now_s  # the age counts from here while nothing was confirmed
+        self.since_s = now_s  # the age counts from here: the latest confirmation, or the first
         self.told = False  # that the age is over the limit
 
-    def age_s(self, now_s):
-        """Return the seconds since a report was confirmed, or since the path is watched."""
-        return now_s - (self.since_s if self.confirmed_s < 0 else self.confirmed_s)
+    def confirm(self, now_s):
+        """The server has what was sent."""
+        self.confirmed = self.sent
+        self.confirmed_s = self.since_s = now_s
+        self.told = False
 
 
 class Evidence:
-    """The reports of at most `room` paths. stale(report) is called when an age passes its limit."""
+    """The reports of a client, of at most `room` paths."""
 
-    def __init__(self, room, stale):
-        self._room = room
-        self._stale = stale
+    def __init__(self, client, room):
+        self.client = client
         self.reports = []
+        self._room = room
 
-    def of(self, path, now_s):
+    def report(self, path):
         """Return the Report of a path, a tuple of ids; a new one if there is room, else None."""
         for report in self.reports:
             if report.path == path:
                 return report
         if len(self.reports) >= self._room:
             return None
-        report = Report(path, now_s)
+        report = Report(path, self.client.now_s())
         self.reports.append(report)
         return report
 
-    def touched(self, instance, rid, value, now_s):
-        """A value was set."""
+    def touched(self, instance, rid, value):
+        """A value was set. It allocates nothing."""
         for report in self.reports:
             path = report.path
-            n = len(path)
-            if path[0] == instance.oid and (n == 1 or path[1] == instance.iid):
-                if n < 3 or path[2] == rid:
-                    report.set_s = now_s
-                    if n == 3:
+            if path[0] == instance.oid and (len(path) < 2 or path[1] == instance.iid):
+                if len(path) < 3 or path[2] == rid:
+                    report.set_s = self.client.now_s()
+                    if len(path) == 3:
                         report.value = value
 
-    def confirm(self, report, now_s):
-        """The server has what was sent."""
-        report.confirmed = report.sent
-        report.confirmed_s = now_s
-        report.told = False
-
-    def half_s(self, report):
-        """Return when half of the limit is over: the next report is to be confirmed then."""
-        return report.limit_s - report.limit_s // 2 - report.age_s(0)
-
     def check(self, now_s):
-        """Tell of what is over its limit; return the seconds until the next one may be, or -1."""
+        """Tell of reports over their limit; return when the next one may be, in s, or -1."""
         soonest = _NEVER
         for report in self.reports:
             if report.limit_s and not report.told:
-                left = report.limit_s - report.age_s(now_s)
-                if left <= 0:
+                at = report.since_s + report.limit_s
+                if at <= now_s:
                     report.told = True
-                    self._stale(report)
-                elif soonest < 0 or left < soonest:
-                    soonest = left
+                    self.client.tell(_STALE, report.path)
+                elif soonest < 0 or at < soonest:
+                    soonest = at
         return soonest
 
-    def stale_since(self, now_s):
-        """Return since when something is over its limit, -1: nothing is."""
+    def stale_since(self):
+        """Return since when, in s, a report is over its limit, -1: none is."""
         since = _NEVER
         for report in self.reports:
-            if report.told:
-                at = now_s - report.age_s(now_s) + report.limit_s
-                if since < 0 or at < since:
-                    since = at
+            if report.told and (since < 0 or report.since_s + report.limit_s < since):
+                since = report.since_s + report.limit_s
         return since

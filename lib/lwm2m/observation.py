@@ -6,13 +6,6 @@ from math import isnan
 
 from micropython import const
 
-# Places in attributes.NAMES.
-_PMIN = const(0)
-_PMAX = const(1)
-_GT = const(2)
-_LT = const(3)
-_ST = const(4)
-
 _NEVER = const(-1)
 _TENTHS = const(10)
 _NUMBER = const(0xFFFFFF)  # of a notification: 24 bits, RFC 7641 2
@@ -25,14 +18,14 @@ class Observation:
     if there are none of gt, lt and st.
     """
 
-    def __init__(self, token, path, content_format, args, report):
+    def __init__(self, token, path, report):
         self.token = token
         self.path = path
-        self.content_format = content_format
-        self.args = args  # of content.render()
-        self.report = report  # of evidence.py, or None
+        self.report = report  # None: there was no room for it
+        self.content_format = 0
+        self.limits = None  # pmin, pmax, gt, lt, st
         self.number = 0  # of the latest notification; the first answer has 1, as 0 misleads some
-        self.mid = self.earlier_mid = -1  # of the latest two notifications
+        self.mid = self.earlier_mid = _NEVER  # of the latest two notifications
         self.count = 0  # of notifications since the latest CON
         self.is_old = False  # belongs to a registration that is being replaced
         self.probe = 0  # 1: the next notification is a CON, 2: and is sent at once
@@ -43,75 +36,71 @@ class Observation:
         self.con_at = 0  # when the server confirmed last that it listens
 
         self._plain = True  # any change counts
-        self._gt = self._lt = None
         self._above = False  # whether the value was above gt, below lt, when it was reported
         self._below = False
         self._low = self._high = None  # st below and above the value reported
 
-    def covers(self, instance, rid):
-        """Say whether a resource is below the path."""
+    def take(self, instance, rid, value, changed):
+        """A value was set. Return True when that is the first reason to send since a report."""
         path = self.path
         n = len(path)
-        return path[0] == instance.oid and (
-            n == 1 or (path[1] == instance.iid and (n == 2 or path[2] == rid))
-        )
-
-    def take(self, value, changed):
-        """A value was set. Return True when that is the first reason to send since a report."""
-        if self.met:
+        if self.met or path[0] != instance.oid or (n > 1 and path[1] != instance.iid):
             return False
+        if n > 2 and path[2] != rid:
+            return False
+        _, _, gt, lt, _ = self.limits
         if not self._plain and isinstance(value, dict):
-            value = value.get(self.path[-1])
+            value = value.get(path[-1])
         if self._plain:
             self.met = changed
         elif value is None:
             self.met = True
-        elif (
-            (self._gt is not None and (value < self._gt if self._above else value > self._gt))
-            or (self._lt is not None and (value > self._lt if self._below else value < self._lt))
-            or (self._high is not None and (value >= self._high or value <= self._low))
-        ):
-            self.met = True
+        else:
+            self.met = (
+                (gt is not None and (value < gt if self._above else value > gt))
+                or (lt is not None and (value > lt if self._below else value < lt))
+                or (self._high is not None and (value >= self._high or value <= self._low))
+            )
         return self.met
 
-    def reported(self, value, attributes, server, now):
+    def reported(self, value, now):
         """A notification with this value was made. Everything counts from here."""
+        pmin, pmax, gt, lt, st = self.limits
         self.met = False
-        pmin = attributes.get(self.path, _PMIN)
-        pmax = attributes.get(self.path, _PMAX)
-        if pmin is None:
-            pmin = server.get(2, 0)
-        if pmax is None:
-            pmax = server.get(3, 0)
         self.earliest = now + pmin * _TENTHS
         self.latest = now + pmax * _TENTHS if pmax and pmax >= pmin else _NEVER
-        self._gt = attributes.get(self.path, _GT)
-        self._lt = attributes.get(self.path, _LT)
-        st = attributes.get(self.path, _ST)
         self._high = self._low = None
-        self._plain = not isinstance(value, (int, float)) or (
-            self._gt is None and self._lt is None and st is None
-        )
+        numeric = isinstance(value, (int, float))
+        self._plain = not numeric or (gt is None and lt is None and st is None)
         if self._plain or isnan(value):
             return
         if st is not None:
             self._high = value + st
             self._low = value - st
-        if self._gt is not None and value != self._gt:
-            self._above = value > self._gt
-        if self._lt is not None and value != self._lt:
-            self._below = value < self._lt
+        if gt is not None and value != gt:
+            self._above = value > gt
+        if lt is not None and value != lt:
+            self._below = value < lt
+
+    def measure(self, client):
+        """Look up what is asked of it: attributes, else defaults of the server's object."""
+        get = client.requests.attributes.get
+        limits = [get(self.path, i) for i in range(5)]
+        for i in (0, 1):
+            if limits[i] is None:
+                limits[i] = client.server.get(2 + i, 0)
+        self.limits = limits
+
+    def value(self, objects):
+        """Return the value of now; None of an object or instance."""
+        path = self.path
+        if len(path) < 3:
+            return None
+        instance = objects.find(path[0], path[1])
+        value = instance.get(path[2]) if instance else None
+        return value.get(path[3]) if len(path) == 4 and isinstance(value, dict) else value
 
     def next_number(self):
         """Count on, and return the number of the next notification."""
         self.number = self.number + 1 & _NUMBER or 1
         return self.number
-
-    def was(self, mid):
-        """Say whether a notification of this had that id."""
-        return mid == self.mid or mid == self.earlier_mid
-
-    def is_now(self, mid):
-        """A notification gets this id."""
-        self.earlier_mid = self.mid
-        self.mid = mid

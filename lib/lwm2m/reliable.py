@@ -1,12 +1,10 @@
 # Messages that arrive for sure, and requests that run only once (RFC 7252 4.2 to 4.5, 5.2).
 #
 # One confirmable message is under way at a time (NSTART 1), in a buffer of its own; answers and
-# acknowledgements never wait for it. It knows nothing of LwM2M: what a request means is asked of
-# `serve`, and who asked for a message is told how it ended.
+# acknowledgements never wait for it. What a request means is asked of Requests, and who asked for
+# a message is told how it ended. The time is in tenths of a second, out of ticks that are given.
 
 from array import array
-from random import getrandbits
-
 from micropython import const
 
 from lwm2m.coap import Message, Writer
@@ -28,71 +26,86 @@ _RESET = const(-2)
 _GET = const(1)
 _TOO_LARGE = const(0x8D)
 _SIZE1 = const(60)
+_EMPTY = const(0xFF)
+_LATER = const(0)  # the code of an answer that is not there yet
 
 _RING = const(128)  # requests that are remembered
-_LIFETIME = const(2470)  # tenths of a second, EXCHANGE_LIFETIME, RFC 7252 4.8.2
+_LIFETIME = const(247)  # s, EXCHANGE_LIFETIME, RFC 7252 4.8.2
 _WAIT = const(930)  # MAX_TRANSMIT_WAIT: for a separate response, RFC 7252 4.8.2
 _HELD = const(3000)  # a transport that does not say so for this long has sent the datagram
 _FULL = const(5)  # between attempts to hand a message to a transport that is full
 _PATIENCE = const(600)  # so many of them
 _AT_ONCE = const(8)  # datagrams that one receive() serves
 _NEVER = const(-1)
-_LATER = const(0)  # the code of an answer that is not there yet
+
+_TICKS = const(0x3FFFFFFF)  # ticks_ms counts up to here, and on from 0
+_TENTH_MS = const(100)
+
+
+class Clock:
+    """Time that runs on for years, out of ticks that wrap."""
+
+    def __init__(self, ticks):
+        self._ticks = ticks
+        self._last_ms = ticks()  # the tick at which `_tenths` became what it is
+        self._tenths = 0
+
+    def now(self):
+        """Return the tenths of a second since construction. Call it once in six days."""
+        passed_ms = self._ticks() - self._last_ms & _TICKS
+        if passed_ms >= _TENTH_MS:
+            if passed_ms > _TICKS >> 1:  # backwards
+                passed_ms = 0
+            self._tenths += passed_ms // _TENTH_MS
+            self._last_ms = self._last_ms + passed_ms - passed_ms % _TENTH_MS & _TICKS
+        return self._tenths
 
 
 class Endpoint:
     """Sends and receives CoAP messages over a transport that reaches one server.
 
-    now: a function, tenths of a second. serve(message, writer): called with a request; builds the
-    whole answer in the writer and returns its code, or 0: reply() comes later. rejected(mid): an
-    RST came for a NON of ours. options: see settings.py.
+    client: whose transport, requests and notifier these are. options: see wiring.py.
     """
 
-    def __init__(self, transport, now, serve, rejected, options):
-        self._ack_timeout = int(options["ack_timeout_s"] * 10)
-        self._ack_spread = int(options["ack_timeout_s"] * options["ack_spread"] * 10)
-        self._retransmit = options["retransmit"]
-        self.random = random = options["bits"] or getrandbits
+    def __init__(self, client, options):
+        self.client = client
+        self.random = options["bits"]
+        self._timing = options["timing"]  # first timeout, what is added to it, retransmissions
         size = options["size"]
-        self._transport = transport
-        self._now = now
-        self._serve = serve
-        self._rejected = rejected
         self.rx = Message(bytearray(size + 1))  # one more: what fills it did not fit
         self.tx = Writer(bytearray(size))  # answers and NONs
         self.con = Writer(bytearray(size))  # the confirmable message
-        self._mid = random(16)
-        self._token = random(8)
+        self._mid = self.random(16)
+        self._token = self.random(8)
 
-        # The confirmable message under way. `done` is None when there is none.
-        self.done = None
-        self.con_mid = 0
-        self._is_request = False
+        self.now = Clock(options["ticks"]).now
+
+        # The confirmable message under way, if `busy`.
+        self.busy = False
+        self._done = None  # told how it ended; None for an answer that came later
+        self._token_at = _NEVER  # the token, if it is a request
         self._renew = None  # called before a retransmission: puts a newer value into the message
-        self._tries = 0
-        self._timeout = 0
+        self._con_mid = self._tries = self._timeout = 0
         self._at = 0  # when to act next
         self._held = False  # the transport has it, and has not said that it left
         self._refused = 0  # how often in a row the transport was full
         self._acked = False  # an empty ACK came: the response comes by itself
-        self._own_ack = 0  # the latest CON response that was acknowledged
+        self._own_ack = _NEVER  # the latest CON response that was acknowledged
 
         # The latest requests, as a ring: id, a mix of what else tells them apart, code, when.
         self._mids = array("H", bytes(2 * _RING))
         self._mixes = array("H", bytes(2 * _RING))
-        self._codes = bytearray(_RING)
-        self._times = [_NEVER] * _RING  # tenths of a second
+        self._codes = bytearray(b"\xff" * _RING)
+        self._times = array("H", bytes(2 * _RING))  # seconds; a code of 0xFF: nothing there yet
         self._ring_at = 0
-        self._kept = -1  # the one whose answer is what `tx` still has
+        self._kept = _NEVER  # the one whose answer is what `tx` still has
 
-        self._reply_token = None  # of the one request whose answer comes later
-        self._reply_code = _LATER
+        self.later = None  # the token of the one request whose answer comes later
+        self.later_code = _LATER  # that answer, when it is there
 
-        self.left = None  # called with the id of each datagram that has left
-        self.heard_at = 0  # when a message of the server came last
         self.last_at = 0  # when a message was sent or came last
-        self.lost_answers = 0  # the transport was full
-        transport.on_sent = self.sent
+        self.lost = 0  # NONs and answers that the transport was too full for
+        client.transport.on_sent = self.sent
 
     # Sending
 
@@ -107,85 +120,81 @@ class Endpoint:
         self.con.start(_CON, code, self.next_mid(), bytes((self._token,)))
         return self.con
 
-    def launch(self, done, is_request=True, renew=None):
+    def launch(self, done, renew=None, is_request=False):
         """Send what is in `con`. done(outcome, message) is called once.
 
         outcome: the code of the response with its message; 1 when it was acknowledged, 0 when
         nothing came, -1 for an RST.
         """
-        self.done = done
-        self._is_request = is_request
+        first, spread, _ = self._timing
+        self.busy = True
+        self._done = done
         self._renew = renew
+        self._token_at = self._token if is_request else _NEVER
         self._tries = self._refused = 0
-        self._timeout = self._ack_timeout + (self._ack_spread * self.random(8) >> 8)
+        self._timeout = first + (spread * self.random(8) >> 8)
         self._acked = False
         self._transmit()
 
     def send(self, writer):
         """Send a NON, or an answer. False: the transport is full."""
-        self.last_at = self._now()
-        self._kept = -1
-        return self._transport.send(writer.buf, writer.n)
-
-    def forget(self):
-        """Give up the message under way; nobody is told."""
-        self.done = None
+        self.last_at = self.now()
+        self._kept = _NEVER
+        if self.client.transport.send(writer.buf, writer.n):
+            return True
+        self.lost += 1
+        return False
 
     def resume(self):
         """The socket was rebuilt: what the transport held is gone, retransmission goes on."""
-        if self.done and self._held:
+        if self._held:
             self._held = False
-            self._at = self._now()
-
-    def reply(self, code):
-        """Answer the request for which `serve` returned 0."""
-        self._reply_code = code
-
-    def busy_with_reply(self):
-        """Say whether an answer is still to come; another one cannot be put off then."""
-        return self._reply_token is not None
+            self._at = self.now()
 
     def sent(self, mid):
         """The transport's: this datagram has left, or is lost. Its retransmission time starts."""
-        if self.done and self._held and mid == self.con_mid:
+        if self._held and mid == self._con_mid:
             self._held = False
-            self._at = self._now() + self._timeout
-        self.left(mid)
+            self._at = self.now() + self._timeout
+        self.client.notifier.left(mid)
 
     def next_at(self):
         """Return when poll() has something to do, -1 for never."""
-        if self.done:
+        if self.busy:
             return self._at
-        return self._now() if self._reply_code else _NEVER
+        return self.now() if self.later_code else _NEVER
 
     def poll(self):
         """Retransmit, give up, send an answer that came later, as the time has come."""
-        now = self._now()
-        if self.done is None:
-            if self._reply_code:
-                self._send_reply()
+        now = self.now()
+        if not self.busy:
+            if self.later_code:
+                self.con.start(_CON, self.later_code, self.next_mid(), self.later)
+                self.later_code = _LATER
+                self.later = None
+                self.launch(None)
         elif now >= self._at:
             if self._held:  # no notice: it is taken for sent
                 self._held = False
                 self._at = now + self._timeout
-            elif self._acked or self._tries > self._retransmit or self._refused > _PATIENCE:
+            elif self._acked or self._tries > self._timing[2] or self._refused > _PATIENCE:
                 self._end(_TIMEOUT, None)
             else:
                 if not self._refused:
                     self._timeout *= 2
                 if self._renew:
                     self._renew()
-                if self.done:
+                if self.busy:
                     self._transmit()
 
     def _transmit(self):
-        now = self._now()
+        now = self.now()
         con = self.con
-        self.con_mid = con.buf[2] << 8 | con.buf[3]
+        self._con_mid = con.buf[2] << 8 | con.buf[3]
         self.last_at = now
         self._held = True
         self._at = now + _HELD
-        if self._transport.send(con.buf, con.n):
+        if self.client.transport.send(con.buf, con.n):
             self._tries += 1
             self._refused = 0
         else:
@@ -194,18 +203,9 @@ class Endpoint:
             self._at = now + _FULL
 
     def _end(self, outcome, message):
-        done = self.done
-        self.done = None
-        done(outcome, message)
-
-    def _send_reply(self):
-        self.con.start(_CON, self._reply_code, self.next_mid(), self._reply_token)
-        self._reply_code = _LATER
-        self._reply_token = None
-        self.launch(self._replied, False)
-
-    def _replied(self, outcome, message):
-        pass
+        self.busy = self._held = False
+        if self._done:
+            self._done(outcome, message)
 
     # Receiving
 
@@ -213,14 +213,14 @@ class Endpoint:
         """Serve what arrived; return True when there may be more."""
         rx = self.rx
         for _ in range(_AT_ONCE):
-            n = self._transport.recv_into(rx.buf)
+            n = self.client.transport.recv_into(rx.buf)
             if not n:
                 return False
             kind = rx.parse(n)
             if kind != _IGNORE:
-                self.heard_at = self.last_at = self._now()
+                self.last_at = self.now()
                 if kind == _RESET:
-                    self._reset()
+                    self._bare(_RST)
                 elif rx.code == 0:
                     self._empty()
                 elif rx.code >= 32:
@@ -233,115 +233,84 @@ class Endpoint:
         # An ACK, an RST, or a ping (RFC 7252 4.3).
         rx = self.rx
         if rx.type < _ACK:
-            self._reset()
-        elif self.done and rx.mid == self.con_mid:
+            self._bare(_RST)
+        elif self.busy and rx.mid == self._con_mid:
             if rx.type == _RST:
                 self._end(_REJECTED, None)
-            elif not self._is_request:
+            elif self._token_at < 0:
                 self._end(_CONFIRMED, None)
             elif not self._acked:
                 self._acked = True
                 self._held = False
-                self._at = self._now() + _WAIT
+                self._at = self.now() + _WAIT
         elif rx.type == _RST:
-            self._rejected(rx.mid)
+            self.client.notifier.rejected(rx.mid)
 
     def _response(self):
         rx = self.rx
         mine = (
-            self.done
-            and self._is_request
+            self.busy
             and rx.type != _RST
             and rx.token_n == 1
-            and rx.buf[4] == self._token
-            and (rx.type != _ACK or rx.mid == self.con_mid)
+            and rx.buf[4] == self._token_at
+            and (rx.type != _ACK or rx.mid == self._con_mid)
         )
-        if rx.type == _CON:
-            if mine or rx.mid == self._own_ack:
-                self._own_ack = rx.mid
-                self._bare(_ACK)
-            else:
-                self._reset()
+        if mine and rx.type == _CON:
+            self._own_ack = rx.mid
+        self._bare(_ACK if rx.mid == self._own_ack else _RST)
         if mine:
             self._end(rx.code, rx)
 
-    def _reset(self):
-        if self.rx.type == _CON:
-            self._bare(_RST)
-
     def _bare(self, kind):
-        self.tx.start(kind, 0, self.rx.mid)
-        self._answer()
+        # An empty message, if what came is a CON.
+        if self.rx.type == _CON:
+            self.tx.start(kind, 0, self.rx.mid)
+            self.send(self.tx)
 
     def _request(self, cut):
         # Serve it once. A duplicate gets the same answer; when that is gone and it was a GET, the
         # value of now.
         rx = self.rx
-        mark = self._remembered()
-        code = -1 if mark < 0 else self._codes[mark]
-        if mark >= 0 and rx.type != _CON:
+        now = self.now() // 10 & 0xFFFF
+        mix = rx.n ^ rx.code << 10  # what tells it from another one with the same id
+        for i in range(4, 4 + rx.token_n):
+            mix = (mix * 31 ^ rx.buf[i]) & 0xFFFF
+        code = _NEVER
+        for at in range(_RING):
+            if self._mids[at] == rx.mid and self._mixes[at] == mix:
+                if now - self._times[at] & 0xFFFF < _LIFETIME and self._codes[at] != _EMPTY:
+                    code = self._codes[at]
+                    break
+        if code >= 0 and rx.type != _CON:
             return
         if code > 0 and rx.code != _GET:
-            self._plain(code)
-        elif code != _LATER and (mark < 0 or mark != self._kept):
-            if mark < 0:
-                mark = self._remember()
+            answer(self, code)
+        elif code != _LATER and (code < 0 or at != self._kept):
+            if code < 0:
+                at = self._ring_at
+                self._ring_at = (at + 1) % _RING
+                self._mids[at] = rx.mid
+                self._mixes[at] = mix
+                self._times[at] = now
             if cut:
-                code = self._plain(_TOO_LARGE)
-                self.tx.uint(_SIZE1, len(rx.buf) - 1)
+                code = _TOO_LARGE
+                answer(self, code)
+                self.tx.option(_SIZE1, len(rx.buf) - 1)
             else:
-                code = self._serve(rx, self.tx)
-            self._codes[mark] = code
+                code = self.client.requests.serve(rx, self.tx)
+            self._codes[at] = code
         if code == _LATER:
-            if self._reply_token is None:
-                self._reply_token = rx.token()
-            if rx.type == _CON:
-                self._bare(_ACK)
+            if self.later is None:
+                self.later = rx.bytes(4, rx.token_n)
+            self._bare(_ACK)
         else:
-            self._answer()
-            self._kept = mark
-
-    def _plain(self, code):
-        # An answer of a code only.
-        start(self.tx, self.rx, code, self.next_mid)
-        return code
-
-    def _answer(self):
-        if not self.send(self.tx):
-            self.lost_answers += 1
-
-    def _mix(self):
-        # What tells a retransmission from another message with the same id.
-        rx = self.rx
-        n = rx.token_n
-        mix = rx.n ^ rx.code << 10
-        for i in range(4, 4 + n):
-            mix = (mix * 31 ^ rx.buf[i]) & 0xFFFF
-        return mix
-
-    def _remembered(self):
-        # The place of this request in the ring, -1 when it is new.
-        mid = self.rx.mid
-        oldest = self._now() - _LIFETIME
-        for i in range(_RING):
-            if self._mids[i] == mid and self._times[i] > _NEVER and self._times[i] >= oldest:
-                if self._mixes[i] == self._mix():
-                    return i
-        return -1
-
-    def _remember(self):
-        i = self._ring_at
-        self._ring_at = (i + 1) % _RING
-        self._mids[i] = self.rx.mid
-        self._mixes[i] = self._mix()
-        self._times[i] = self._now()
-        self._codes[i] = _LATER
-        return i
+            self.send(self.tx)
+            self._kept = at
 
 
-def start(writer, message, code, next_mid):
-    """Begin the answer to a request: in the ACK of a CON, else as a NON of its own."""
-    if message.type == _CON:
-        writer.start(_ACK, code, message.mid, message.buf, 4, message.token_n)
-    else:
-        writer.start(_NON, code, next_mid(), message.buf, 4, message.token_n)
+def answer(endpoint, code):
+    """Begin the answer to what was received: in the ACK of a CON, else as a NON of its own."""
+    rx = endpoint.rx
+    kind = _ACK if rx.type == _CON else _NON
+    mid = rx.mid if kind == _ACK else endpoint.next_mid()
+    endpoint.tx.start(kind, code, mid, rx.buf, 4, rx.token_n)

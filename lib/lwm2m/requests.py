@@ -8,7 +8,7 @@ from micropython import const
 
 from lwm2m import content, discover, write
 from lwm2m.objects import MULTIPLE, E, R, W
-from lwm2m.reliable import start
+from lwm2m.reliable import answer
 
 _GET = const(1)
 _POST = const(2)
@@ -55,7 +55,9 @@ def fill(writer, observe, content_format, block2, render, args):
     begin = writer.n
     if block2 < 0:
         try:
-            _options(writer, observe, content_format)
+            if observe >= 0:
+                writer.option(_OBSERVE, observe)
+            writer.option(_CONTENT_FORMAT, content_format)
             at = writer.mark()
             end = render(writer.buf, at, *args)
             if end - at <= 16 << _SZX:
@@ -64,7 +66,7 @@ def fill(writer, observe, content_format, block2, render, args):
         except (IndexError, ValueError):
             pass
         writer.n = begin
-        writer.rewind()
+        writer.option_number = 0
         block2 = _SZX
     szx = block2 & 7
     if szx == 7:
@@ -84,67 +86,72 @@ def fill(writer, observe, content_format, block2, render, args):
         for i in range(n):
             tag = (tag * 31 + data[i]) & 0xFFFF
         writer.option(_ETAG, bytes((tag >> 8, tag & 255)))
-    _options(writer, observe if not first else -1, content_format)
-    writer.uint(_BLOCK2, first // size << 4 | more << 3 | min(szx, _SZX))
+    if observe >= 0 and not first:
+        writer.option(_OBSERVE, observe)
+    writer.option(_CONTENT_FORMAT, content_format)
+    writer.option(_BLOCK2, first // size << 4 | more << 3 | min(szx, _SZX))
     if n:
         writer.mark()
         writer.put(data[first : min(n, first + size)])
     return _CONTENT
 
 
-def _options(writer, observe, content_format):
-    if observe >= 0:
-        writer.uint(_OBSERVE, observe)
-    writer.uint(_CONTENT_FORMAT, content_format)
-
-
 class Requests:
-    """Serves the requests of one server.
+    """Serves the requests of the server of a client, whose objects and notifier these are.
 
-    objects, attributes, notifier: what they are about. failed(error): told of exceptions in what
-    the application gave us. They are answered with 5.00.
+    Exceptions in what the application gave us are told, and answered with 5.00.
     """
 
-    def __init__(self, objects, attributes, notifier, failed):
-        self._objects = objects
-        self._attributes = attributes
-        self._notifier = notifier
-        self._failed = failed
-        self.endpoint = None
+    def __init__(self, client, attributes):
+        self.client = client
+        self.attributes = attributes
 
     def serve(self, message, writer):
         """Build the answer in the writer; return its code, 0 when it comes later."""
-        start(writer, message, 0, self.endpoint.next_mid)
+        answer(self.client.endpoint, 0)
         end = writer.n
         try:
             code = self._route(message, writer)
         except Exception as error:
-            self._failed(error)
+            self.client.failed(error)
             code = _SERVER_ERROR
         if code != _CONTENT:
             writer.n = end
             if code == _TOO_LARGE:
-                writer.rewind()
-                writer.uint(_SIZE1, len(writer.buf))
+                writer.option_number = 0
+                writer.option(_SIZE1, len(writer.buf))
         writer.buf[1] = code
         return code
 
-    def _route(self, message, writer):
-        method = message.code
-        depth = message.depth
-        path = message.path
+    def _refusal(self, message):
+        # The code when a request is not for us, whatever there is; else 0.
         if message.odd:
             return message.odd
         if message.odd_path:
             return _BAD_REQUEST
-        if depth and path[0] == 0:
+        if message.depth and message.path[0] == 0:
             return _UNAUTHORIZED
-        if depth == 0 or method > _PUT:
+        if message.depth == 0 or message.code > _PUT:
             return _NOT_ALLOWED
-        code = self._block1(message)
+        block1 = message.block1
+        if block1 > 0:  # one block is like none; more of them are a later part
+            if block1 & 7 == 7:
+                return _BAD_REQUEST
+            if block1 >> 4:
+                return _INCOMPLETE
+            if block1 & 8:
+                right = message.n - message.payload == 16 << (block1 & 7)
+                return _TOO_LARGE if right else _BAD_REQUEST
+        return 0
+
+    def _route(self, message, writer):
+        code = self._refusal(message)
         if code:
             return code
-        instance = self._objects.find(path[0], path[1] if depth > 1 else -1)
+        method = message.code
+        depth = message.depth
+        path = message.path
+        instance = self.client.objects.find(path[0], path[1] if depth > 1 else -1)
         entry = instance.entry(path[2]) if instance and depth > 2 else 0
         if instance is None or (depth > 2 and not entry):
             return _NOT_FOUND
@@ -160,19 +167,6 @@ class Requests:
             return _NOT_ALLOWED
         return self._write(message, instance, entry, method == _PUT)
 
-    def _block1(self, message):
-        # A request in one block is like one without; more of them are a later part.
-        block = message.block1
-        if block < 0:
-            return 0
-        if block & 7 == 7:
-            return _BAD_REQUEST
-        if block >> 4:
-            return _INCOMPLETE
-        if not block & 8:
-            return 0
-        return _TOO_LARGE if message.n - message.payload == 16 << (block & 7) else _BAD_REQUEST
-
     def _read(self, message, writer, instance, entry):
         depth = message.depth
         path = message.path
@@ -181,7 +175,7 @@ class Requests:
                 return _BAD_REQUEST
             if depth == 3 and not discover.exists(instance, path[2] << 8 | entry):
                 return _NOT_FOUND
-            args = (self._objects, self._attributes, path, depth)
+            args = (self.client.objects, self.attributes, path, depth)
             return fill(writer, -1, _LINK_FORMAT, message.block2, discover.render, args)
         if depth > 2:
             if not entry & R:
@@ -193,12 +187,12 @@ class Requests:
             return _NOT_ACCEPTABLE
         slot = None
         if message.observe == 1:
-            self._notifier.cancel(message.token())
+            self.client.notifier.cancel(message.bytes(4, message.token_n))
         elif message.observe == 0 and message.block2 < 16:
-            slot = self._notifier.observe(
-                message.token(), tuple(path[:depth]), content_format, entry
+            slot = self.client.notifier.observe(
+                message.bytes(4, message.token_n), tuple(path[:depth]), content_format
             )
-        args = (content_format, self._objects, path, depth)
+        args = (content_format, self.client.objects, path, depth)
         code = fill(
             writer,
             slot.number if slot else -1,
@@ -207,8 +201,10 @@ class Requests:
             content.render,
             args,
         )
-        if slot:
-            self._notifier.observed(slot, code == _CONTENT)
+        if slot and code == _CONTENT:
+            self.client.notifier.observed(slot)
+        elif slot:
+            self.client.notifier.drop(slot)
         return code
 
     def _write(self, message, instance, entry, is_put):
@@ -247,9 +243,9 @@ class Requests:
             return _NOT_ALLOWED
         is_numeric = _INTEGER <= entry & _KIND <= _FLOAT
         path = tuple(message.path[: message.depth])
-        code = self._attributes.write(path, queries, is_numeric)
+        code = self.attributes.write(path, queries, is_numeric)
         if code == _CHANGED:
-            self._notifier.refresh()
+            self.client.notifier.refresh()
         return code
 
     def _execute(self, message, instance, entry):
@@ -261,7 +257,7 @@ class Requests:
         arguments = bytes(message.buf[message.payload : message.n])
         if not write.arguments_ok(arguments):
             return _BAD_REQUEST
-        if self.endpoint.busy_with_reply():
+        if self.client.endpoint.later is not None:
             return _UNAVAILABLE
         code = action(arguments)
         return _CHANGED if code is None else code

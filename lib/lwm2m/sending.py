@@ -4,14 +4,14 @@ from micropython import const
 
 from lwm2m import senml
 from lwm2m.objects import MULTIPLE, R
-from lwm2m.settings import need, path
 
 _POST = const(2)
 _CHANGED = const(0x44)
 _URI_PATH = const(11)
 _CONTENT_FORMAT = const(12)
 _SENML_CBOR = const(112)
-_TENTHS = const(10)
+_ARRAY = const(0x80)
+_KIND = const(15)
 _MUTE = const(23)  # of object 1
 
 # Events, see describe.py.
@@ -22,76 +22,62 @@ _FAILED = const(14)
 class Sender:
     """One Send at a time; its values are those of when it leaves."""
 
-    def __init__(self, endpoint, objects, server, evidence, tell):
-        self._endpoint = endpoint
-        self._objects = objects
-        self._server = server
-        self._evidence = evidence
-        self._tell = tell
-        self.failed = None  # called when no answer came
-        self.now_s = None  # a function
-        self._paths = ()  # what waits or is under way
-        self._is_sent = False
+    def __init__(self, client):
+        self.client = client
+        self.waits = False  # for step() to send it
+        self._paths = ()  # of the Send that waits or is under way
 
-    def want(self, texts):
+    def want(self, paths):
         """Take the paths of a Send. False: another one waits, or the server has muted it."""
-        paths = []
-        for text in texts:
-            ids = path(text)
-            instance = self._objects.find(ids[0], ids[1]) if len(ids) == 3 else None
-            entry = instance.entry(ids[2]) if instance else 0
-            right = entry & R and not entry & MULTIPLE and instance.get(ids[2]) is not None
-            need(right, "path", text, "a single resource that has a value")
-            paths.append(ids)
-        if self._paths or not paths or self._server.get(_MUTE):
+        client = self.client
+        for path in paths:
+            instance = client.objects.find(path[0], path[1]) if len(path) == 3 else None
+            entry = instance.entry(path[2]) if instance else 0
+            if not entry & R or entry & MULTIPLE or instance.get(path[2]) is None:
+                raise ValueError("path %r: wants a single resource that has a value" % (path,))
+        if self._paths or not paths or client.server.get(_MUTE):
             return False
         self._paths = paths
+        self.waits = True
         return True
-
-    def waits(self):
-        """Say whether step() has something to send."""
-        return self._paths and not self._is_sent
-
-    def forget(self):
-        """Give up."""
-        self._paths = ()
-        self._is_sent = False
 
     def step(self):
         """Send it. No other confirmable message is under way."""
-        writer = self._endpoint.request(_POST)
+        client = self.client
+        self.waits = False
         try:
+            writer = client.endpoint.request(_POST)
             writer.option(_URI_PATH, b"dp")
-            writer.uint(_CONTENT_FORMAT, _SENML_CBOR)
-            at = writer.mark()
-            at = senml.head(writer.buf, at, 0x80, len(self._paths))
-            for ids in self._paths:
-                instance = self._objects.find(ids[0], ids[1])
-                value = instance.get(ids[2])
-                kind = instance.entry(ids[2]) & 15
-                at = senml.record(writer.buf, at, "/%d/%d/%d" % ids, "", kind, value)
-                report = self._evidence.of(ids, self.now_s())
+            writer.option(_CONTENT_FORMAT, _SENML_CBOR)
+            at = senml.head(writer.buf, writer.mark(), _ARRAY, len(self._paths))
+            for path in self._paths:
+                instance = client.objects.find(path[0], path[1])
+                value = instance.get(path[2])
+                kind = instance.entry(path[2]) & _KIND
+                at = senml.record(writer.buf, at, "/%d/%d/%d" % path, "", kind, value)
+                report = client.evidence.report(path)
                 if report:
                     report.sent = value
-                    report.sent_s = self.now_s()
+                    report.sent_s = client.now_s()
             writer.n = at
         except (AttributeError, IndexError, TypeError, ValueError):  # gone, or too much of it
-            self.forget()
-            self._tell(_FAILED, 0)
+            self.ended(0, None)
             return
-        self._is_sent = True
-        self._endpoint.launch(self._ended)
+        client.endpoint.launch(self.ended, None, True)
 
-    def _ended(self, code, message):
+    def ended(self, code, message):
+        """It was answered, or is given up (0)."""
+        client = self.client
         paths = self._paths
-        self.forget()
+        self._paths = ()
+        self.waits = False
         if code == _CHANGED:
-            for ids in paths:
-                report = self._evidence.of(ids, self.now_s())
+            for path in paths:
+                report = client.evidence.report(path)
                 if report:
-                    self._evidence.confirm(report, self.now_s())
-            self._tell(_SENT, None)
-        else:
+                    report.confirm(client.now_s())
+            client.tell(_SENT, None)
+        elif paths:
             if code <= 0:
-                self.failed()
-            self._tell(_FAILED, max(code, 0))
+                client.update()  # is the registration still there?
+            client.tell(_FAILED, max(code, 0))

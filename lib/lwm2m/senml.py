@@ -6,7 +6,7 @@
 import struct
 from micropython import const
 
-from lwm2m.decode import fit
+from lwm2m.write import fit
 from lwm2m.objects import MULTIPLE, R
 
 _STRING = const(1)
@@ -55,6 +55,14 @@ def render(buf, at, objects, path, depth):
     base = "/%d" % path[0]
     for i in range(1, depth):
         base += "/%d" % path[i]
+    if depth > 2:
+        instance = objects.find(path[0], path[1])
+        entry = instance.entry(path[2])
+        value = instance.get(path[2])
+        if depth == 4:
+            value = value[path[3]]
+        if depth == 4 or not entry & MULTIPLE:
+            return record(buf, head(buf, at, _ARRAY, 1), base, "", entry & _KIND, value)
     count = 0
     for _ in leaves(objects, path, depth):
         count += 1
@@ -104,8 +112,6 @@ def leaves(objects, path, depth):
                 rest = ""
             if not entry & MULTIPLE:
                 yield rest, entry & _KIND, value
-            elif depth == 4:
-                yield "", entry & _KIND, value[path[3]]
             else:
                 for riid in sorted(value):
                     yield (rest + "/" if rest else "") + str(riid), entry & _KIND, value[riid]
@@ -180,6 +186,8 @@ def read(buf, at, end, instance, path, depth):
             pairs -= 1
             label, at = item(buf, at, end, 1)
             content, at = item(buf, at, end, 1)
+            if not isinstance(label, (int, str)):
+                raise ValueError
             if label == _BASE_NAME or label == _NAME:
                 if not isinstance(content, str):
                     raise ValueError

@@ -60,11 +60,11 @@ def test_registers_serves_reports_and_leaves():
                 "lwm2m": "1.1",
                 "b": "U",
             }
-            device.tell("set 21.5")
-            await until(lambda: latest(server) == 21.5, "a notification")
+            device.tell("set 22")
+            await until(lambda: latest(server) == 22, "a notification")
             answer = await server.read(NAME, "/3300/0", accept=11542)
             assert answer.code.dotted == "2.05"
-            assert bytes.fromhex("e4164441ac0000") in answer.payload
+            assert bytes.fromhex("e4164441b00000") in answer.payload
             answer = await server.read(NAME, "/3300", accept=40)
             assert answer.payload.startswith(b"</3300>;ver=1.1,</3300/0>,")
             assert (await server.write(NAME, "/3500/0/1", b"7")).code.dotted == "2.04"

@@ -22,15 +22,15 @@ class CodecTest(unittest.TestCase):
         for token in (b"", b"\x01", b"12345678"):
             writer = Writer(bytearray(600))
             writer.start(CON, POST, 0xFFFE, token)
-            writer.uint(6, 0)
+            writer.option(6, 0)
             writer.option(11, b"3300")
             writer.option(11, b"0")
-            writer.uint(12, 11542)
+            writer.option(12, 11542)
             writer.option(15, b"x" * 12)
             writer.option(15, b"y" * 13)
             writer.option(15, b"z" * 268)
-            writer.uint(17, 0)
-            writer.uint(23, 0x12345)
+            writer.option(17, 0)
+            writer.option(23, 0x12345)
             writer.option(2048, b"w" * 100)
             writer.buf[writer.mark()] = 7
             writer.n += 1
@@ -47,7 +47,7 @@ class CodecTest(unittest.TestCase):
             self.assertEqual((read.observe, read.content_format, read.accept), (0, 11542, 0))
             self.assertEqual((read.block2, read.block1), (0x12345, -1))
             self.assertEqual((read.depth, read.path[:2], read.odd), (2, [3300, 0], 0))
-            self.assertEqual((read.token(), read.payload), (token, writer.n - 1))
+            self.assertEqual((read.bytes(4, read.token_n), read.payload), (token, writer.n - 1))
 
     def test_a_writer_never_grows(self):
         for n in range(4, 40):

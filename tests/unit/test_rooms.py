@@ -65,7 +65,7 @@ class LazyTest(unittest.TestCase):
                 text = file.read()
             for other in ("atport", "lexi", "machine"):
                 self.assertFalse("import " + other in text or "from " + other in text, name)
-            if name not in ("udp.py", "clock.py"):
+            if name not in ("udp.py", "wiring.py"):
                 self.assertFalse("import time" in text or "import socket" in text, name)
 
     def test_a_room_loads_no_room_below_it(self):
@@ -81,7 +81,7 @@ class LazyTest(unittest.TestCase):
             ("import lexi.blocking", ("lexi.recovery", "atport.aio", "asyncio")),
             ("from lexi.recovery import policy", ("lexi.facade", "lexi.recovery.policy_check")),
             ("from lexi.recovery import ladder", ("lexi.facade", "lexi.recovery.store")),
-            ("import lwm2m.client", ("lwm2m.udp", "lwm2m.ipso", "lwm2m.device", "lwm2m.describe")),
+            ("import lwm2m.client", ("lwm2m.udp", "lwm2m.ipso", "lwm2m.aio", "lwm2m.wiring")),
             ("import lwm2m.ipso", ("lwm2m.client", "lwm2m.content")),
         ):
             names = self.load(code)
