@@ -194,7 +194,8 @@ class Client:
         endpoint.poll()
         now = self.now()
         if not endpoint.busy:
-            if self.is_registered() and 0 <= notifier.renew_at() <= now:
+            idle = self.is_registered() and not registration.want
+            if idle and 0 <= notifier.renew_at() <= now:
                 notifier.renewing()
                 registration.renew()
             registration.step()

@@ -43,6 +43,7 @@ class Message:
     def __init__(self, buf):
         self.buf = buf
         self.path = [0, 0, 0, 0]
+        self.again = False  # a request that was served before; whoever receives it says so
         self.n = 0  # bytes of the datagram
         self.payload = 0  # where the payload begins; n when there is none
         self.option_at = 0  # the value of the option that more() went to

@@ -23,6 +23,10 @@ class Report:
         self.since_s = now_s  # the age counts from here: the latest confirmation, or the first
         self.told = False  # that the age is over the limit
 
+    def half_s(self):
+        """Return when half of the limit is over: a confirmation is wanted then; -1: never."""
+        return self.since_s + self.limit_s - self.limit_s // 2 if self.limit_s else _NEVER
+
     def confirm(self, now_s):
         """The server has what was sent."""
         self.confirmed = self.sent

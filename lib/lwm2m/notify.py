@@ -192,22 +192,15 @@ class Notifier:
         at = slot.earliest if slot.met else slot.con_at + _DAY
         if 0 <= slot.latest < at:
             at = slot.latest
-        half = self._half_at(slot)
+        half = slot.report.half_s() * _TENTHS if slot.report else _NEVER
         return half if 0 <= half < at else at
-
-    def _half_at(self, slot):
-        # When half of the time is over in which the application wants a confirmation.
-        report = slot.report
-        if not report or not report.limit_s:
-            return _NEVER
-        return (report.since_s + report.limit_s - report.limit_s // 2) * _TENTHS
 
     def _wants_con(self, slot, now):
         return (
             slot.probe
             or now >= slot.con_at + _DAY
             or (self._con and slot.count + 1 >= self._con)
-            or 0 <= self._half_at(slot) <= now
+            or (slot.report and 0 <= slot.report.half_s() * _TENTHS <= now)
         )
 
     def _build(self, slot, writer, kind):
@@ -259,7 +252,9 @@ class Notifier:
         else:
             self._lose(slot)
             if outcome != _REJECTED:
-                self.client.update()  # is the registration still there?
+                # Is the registration still there? If so, a new one at once for what it lost.
+                self.client.update()
+                self.lost_at = max(now - self._renew_after, 0)
 
     def _lose(self, slot):
         # The server does not know it, or does not answer. Do the others still stand?

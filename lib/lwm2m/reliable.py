@@ -54,10 +54,10 @@ class Clock:
         """Return the tenths of a second since construction. Call it once in six days."""
         passed_ms = self._ticks() - self._last_ms & _TICKS
         if passed_ms >= _TENTH_MS:
-            if passed_ms > _TICKS >> 1:  # backwards
-                passed_ms = 0
-            self._tenths += passed_ms // _TENTH_MS
-            self._last_ms = self._last_ms + passed_ms - passed_ms % _TENTH_MS & _TICKS
+            if passed_ms <= _TICKS >> 1:
+                self._tenths += passed_ms // _TENTH_MS
+                passed_ms -= passed_ms % _TENTH_MS
+            self._last_ms = self._last_ms + passed_ms & _TICKS  # else backwards: no time passed
         return self._tenths
 
 
@@ -281,7 +281,8 @@ class Endpoint:
                 if now - self._times[at] & 0xFFFF < _LIFETIME and self._codes[at] != _EMPTY:
                     code = self._codes[at]
                     break
-        if code >= 0 and rx.type != _CON:
+        rx.again = code >= 0
+        if rx.again and rx.type != _CON:
             return
         if code > 0 and rx.code != _GET:
             answer(self, code)

@@ -201,10 +201,10 @@ class Requests:
             content.render,
             args,
         )
-        if slot and code == _CONTENT:
-            self.client.notifier.observed(slot)
-        elif slot:
+        if slot and code != _CONTENT:
             self.client.notifier.drop(slot)
+        elif slot and not (message.again and slot.limits):
+            self.client.notifier.observed(slot)
         return code
 
     def _write(self, message, instance, entry, is_put):

@@ -44,6 +44,8 @@ class UdpTransport:
     def __init__(self, uri):
         self._host, self._port = parse(uri)
         self._socket = None
+        self._is_second = False  # there was a socket before the next one
+        self._is_new = False  # there is another socket, and on_rebuilt was not told yet
         self.on_sent = self.on_rebuilt = None
         self.failures = 0  # of the socket: it was made anew, or could not be
 
@@ -52,7 +54,8 @@ class UdpTransport:
         try:
             if self._socket is None:
                 self._open()
-            self._socket.write(memoryview(buf)[:n])
+            if self._socket.write(memoryview(buf)[:n]) is None:
+                return False
         except OSError as error:
             if error.errno == errno.EAGAIN:
                 return False
@@ -63,6 +66,9 @@ class UdpTransport:
 
     def recv_into(self, buf):
         """Return the bytes of the next datagram, 0 when there is none."""
+        if self._is_new:  # not told by send(), in the middle of what the client does there
+            self._is_new = False
+            self.on_rebuilt()
         if self._socket is None:
             return 0
         try:
@@ -83,6 +89,7 @@ class UdpTransport:
     def reopen(self):
         """Make a new socket with the next datagram that is sent."""
         self.close()
+        self._is_second = False
         if self.on_rebuilt:
             self.on_rebuilt()
 
@@ -101,6 +108,8 @@ class UdpTransport:
         except OSError:
             made.close()
             raise
+        self._is_new = self._is_second
+        self._is_second = True
         self._socket = made
 
     def _failed(self, error):

@@ -68,10 +68,16 @@ def why_no_wasm():
     return None
 
 
-def on_wasm(kind):
-    """Run startup.py on the WebAssembly port; returns {step: bytes of heap}."""
+def on_wasm(kind, program="startup"):
+    """Run startup.py, or another one with STEPS, on the WebAssembly port.
+
+    Returns {step: bytes of heap}.
+    """
+    files = board_files(kind)
+    suffix = "mpy" if kind == "mpy" else "py"
+    files[f"startup.{suffix}"] = files[f"{program}.{suffix}"]
     with tempfile.TemporaryDirectory() as folder:
-        for name, data in board_files(kind).items():
+        for name, data in files.items():
             path = Path(folder) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)

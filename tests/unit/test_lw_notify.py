@@ -162,6 +162,22 @@ class ObserveTest(unittest.TestCase):
         node.run()
         self.assertEqual([heard.token for heard in node.heard], [b"new"])
 
+    def test_a_duplicate_changes_nothing(self):
+        node = Node(con=1).until_registered()
+        request = node.request(GET, "/3300/0/5700", accept=0, observe=0)
+        node.give(request)
+        node.run()
+        node.answer = False
+        node.sensor.set(1)
+        node.run()
+        node.sensor.set(2)
+        node.give(request)  # the answer may get lost, so 2 is not reported by it
+        node.run()
+        node.answer = True
+        node.heard = []
+        node.run(10)
+        self.assertEqual([heard.payload for heard in node.notifications()], [b"2"])
+
     def test_refused_observes_leave_nothing(self):
         node = Node().until_registered()
         for path, accept in (("/9", 0), ("/3300/0/5605", 0), ("/3300/0/5700", 50), ("/3300", 0)):
