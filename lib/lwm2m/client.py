@@ -194,10 +194,6 @@ class Client:
         endpoint.poll()
         now = self.now()
         if not endpoint.busy:
-            idle = self.is_registered() and not registration.want
-            if idle and 0 <= notifier.renew_at() <= now:
-                notifier.renewing()
-                registration.renew()
             registration.step()
         if self._may_notify(now):
             if self.sender.waits and not endpoint.busy:
@@ -217,8 +213,8 @@ class Client:
             at = _sooner(at, registration.next_at())
         if self.is_registered() and not self._waking:
             at = _sooner(at, notifier.next_at())
-            if not endpoint.busy:
-                at = _sooner(at, 0 if self.sender.waits else notifier.renew_at())
+            if self.sender.waits and not endpoint.busy:
+                at = now
         return max(at - now, 0) * _TENTH_MS
 
     def _may_notify(self, now):

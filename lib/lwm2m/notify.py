@@ -21,9 +21,8 @@ _CONFIRMED = const(1)
 _NEVER = const(-1)
 _TENTHS = const(10)
 _AT_ONCE = const(2)
+_LATER = const(100)  # until a notification that could not be built is tried again
 _DAY = const(863000)  # one CON at least every 24 h, RFC 7641 4.5
-_FIRST_GAP = const(600)  # between two Registers because of losses, doubled each time
-_LAST_GAP = const(36000)
 
 # Events, see describe.py.
 _OBSERVED = const(10)
@@ -39,12 +38,7 @@ class Notifier:
         self.slots = []
         self._room = options["observations"]
         self._con = options["con"]
-        self._renew_after = options["renew_s"] * _TENTHS
         self._pending = None  # the observation whose CON is under way
-        self.lost_at = _NEVER  # when an observation was lost that nobody renewed since
-        self._gap = _FIRST_GAP
-        self._renewed_at = _NEVER  # when a Register was wanted because of that
-        self.failed = 0  # notifications that could not be built
         client.objects.watchers.append(self.touched)
 
     # What the server asks for
@@ -71,7 +65,7 @@ class Notifier:
         slot.is_old = False
         slot.probe = 0
         slot.con_at = self.client.now()
-        self.lost_at = _NEVER
+        self.client.registration.lost_at = _NEVER
         slot.measure(self.client)
         self._made(slot)
         self.client.tell(_OBSERVED, slot.path)
@@ -137,7 +131,7 @@ class Notifier:
                 slot.count += 1
                 if not endpoint.send(endpoint.tx):
                     slot.met = True  # the transport is full
-                    slot.earliest = now + _TENTHS
+                    slot.held_until = now + _TENTHS
 
     def drop_met(self):
         """Nothing is kept for later: /1/x/6 is false and the server is not there."""
@@ -177,7 +171,6 @@ class Notifier:
         for slot in list(self.slots):
             if slot.is_old:
                 self.drop(slot)
-        self.lost_at = _NEVER
 
     def drop(self, slot):
         """Forget an observation; nothing of it is sent any more."""
@@ -188,12 +181,12 @@ class Notifier:
 
     def _due_at(self, slot):
         if slot.probe == _AT_ONCE:
-            return 0
+            return slot.held_until
         at = slot.earliest if slot.met else slot.con_at + _DAY
         if 0 <= slot.latest < at:
             at = slot.latest
         half = slot.report.half_s() * _TENTHS if slot.report else _NEVER
-        return half if 0 <= half < at else at
+        return max(half if 0 <= half < at else at, slot.held_until)
 
     def _wants_con(self, slot, now):
         return (
@@ -204,29 +197,44 @@ class Notifier:
         )
 
     def _build(self, slot, writer, kind):
+        # True: a notification is in the writer.
         client = self.client
+        path = slot.path
         mid = client.endpoint.next_mid()
-        writer.start(kind, _CONTENT, mid, slot.token)
-        code = _CONTENT
-        try:
-            args = (slot.content_format, client.objects, slot.path, len(slot.path))
-            code = fill(writer, slot.next_number(), slot.content_format, -1, content.render, args)
-        except Exception:  # an instance that is gone, a value that cannot be written
-            code = 0
+        code = _NOT_FOUND
+        if self._exists(path):
+            writer.start(kind, _CONTENT, mid, slot.token)
+            args = (slot.content_format, client.objects, path, len(path))
+            number = slot.next_number()
+            try:
+                code = fill(writer, number, slot.content_format, -1, content.render, args)
+            except Exception as error:  # the application's, or no memory: once more, later
+                client.failed(error)
+                slot.met = True
+                slot.held_until = client.now() + _LATER
+                return False
         if code != _CONTENT:
             # An error as notification ends an observation, RFC 7641 4.2.
-            self.failed += 1
             self.drop(slot)
             writer = client.endpoint.tx
-            writer.start(_NON, _NOT_FOUND, mid, slot.token)
+            writer.start(_NON, code, mid, slot.token)
             client.endpoint.send(writer)
-            client.tell(_CANCELLED, slot.path)
+            client.tell(_CANCELLED, path)
             return False
         slot.earlier_mid = slot.mid
         slot.mid = mid
         slot.probe = 0
         self._made(slot)
         return True
+
+    def _exists(self, path):
+        # Whether there is something to observe still.
+        n = len(path)
+        instance = self.client.objects.find(path[0], path[1] if n > 1 else -1)
+        if n < 3 or not instance:
+            return instance
+        value = instance.values.get(path[2])
+        return value is not None and (n == 3 or not isinstance(value, dict) or path[3] in value)
 
     def _made(self, slot):
         value = slot.value(self.client.objects)
@@ -250,37 +258,14 @@ class Notifier:
             if slot.report:
                 slot.report.confirm(now // _TENTHS)
         else:
-            self._lose(slot)
             if outcome != _REJECTED:
-                # Is the registration still there? If so, a new one at once for what it lost.
-                self.client.update()
-                self.lost_at = max(now - self._renew_after, 0)
+                self.client.update()  # is the registration still there?
+            self._lose(slot, outcome != _REJECTED)
 
-    def _lose(self, slot):
+    def _lose(self, slot, at_once=False):
         # The server does not know it, or does not answer. Do the others still stand?
         self.drop(slot)
-        if self.lost_at < 0:
-            self.lost_at = self.client.now()
+        self.client.registration.lost(at_once)
         self.probe(_AT_ONCE)
         self.client.tell(_OBSERVATION_LOST, slot.path)
         self.client.wake()
-
-    # What is lost for good
-
-    def renew_at(self):
-        """Return when lost observations make a new registration necessary, -1 for never.
-
-        Over plain CoAP an Update from a new address does not repair them.
-        """
-        if self.lost_at < 0:
-            return _NEVER
-        at = self.lost_at + self._renew_after
-        return at if self._renewed_at < 0 else max(at, self._renewed_at + self._gap)
-
-    def renewing(self):
-        """A Register is wanted now; the next one because of losses has to wait longer."""
-        now = self.client.now()
-        is_rare = self._renewed_at < 0 or now - self._renewed_at > _LAST_GAP
-        self._gap = _FIRST_GAP if is_rare else min(self._gap * 2, _LAST_GAP)
-        self._renewed_at = now
-        self.lost_at = _NEVER

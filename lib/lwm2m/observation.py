@@ -33,6 +33,7 @@ class Observation:
         self.met = False  # a condition was met since the latest report
         self.earliest = 0  # pmin after the latest report
         self.latest = _NEVER  # pmax after it
+        self.held_until = 0  # it could not be sent, and is not tried again before
         self.con_at = 0  # when the server confirmed last that it listens
 
         self._plain = True  # any change counts
@@ -92,13 +93,13 @@ class Observation:
         self.limits = limits
 
     def value(self, objects):
-        """Return the value of now; None of an object or instance."""
+        """Return the value of now; None of an object or instance, or when it cannot be had."""
         path = self.path
-        if len(path) < 3:
+        try:
+            value = objects.find(path[0], path[1]).get(path[2])
+            return value[path[3]] if len(path) == 4 else value
+        except Exception:  # no resource, gone, or the application's: sending it tells more
             return None
-        instance = objects.find(path[0], path[1])
-        value = instance.get(path[2]) if instance else None
-        return value.get(path[3]) if len(path) == 4 and isinstance(value, dict) else value
 
     def next_number(self):
         """Count on, and return the number of the next notification."""

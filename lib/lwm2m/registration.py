@@ -48,6 +48,8 @@ _NEVER = const(-1)
 _TENTHS = const(10)
 _SPAN = const(930)  # MAX_TRANSMIT_WAIT: an Update needs so long at most, RFC 7252 4.8.2
 _MOST_DOUBLINGS = const(10)
+_FIRST_GAP = const(600)  # between two Registers because of lost observations, doubled each time
+_LAST_GAP = const(36000)
 
 # Resources of object 1.
 _RID_LIFETIME = const(1)
@@ -74,6 +76,10 @@ class Registration:
         self._location = ()
         self._sent_at = 0  # when the Register or Update under way was begun
         self._attempts = 0  # of this sequence
+        self.lost_at = _NEVER  # when an observation was lost that nobody renewed since
+        self._loss = options["renew_s"] * _TENTHS  # somebody has so long to do so
+        self._gap = 0  # between two Registers because of that
+        self._renewed_at = 0  # when the latest one was
         self._links = 0  # of Objects, as the server has them
 
     def start(self, delay):
@@ -97,11 +103,22 @@ class Registration:
         else:
             self.want |= _REGISTER
 
+    def lost(self, at_once):
+        """An observation was lost. Over plain CoAP only a new registration brings it back."""
+        if self.lost_at < 0:
+            self.lost_at = self.client.now()
+        if at_once:
+            self.lost_at = max(self.lost_at - self._loss, 0)
+
     def next_at(self):
         """Return when step() has something to do, -1 for never."""
         if self.state == OFF:
             return _NEVER
-        return 0 if self.want or self._changed() else self.at
+        if self.want or self._changed():
+            return 0
+        if self.state == REGISTERED and self.lost_at >= 0:
+            return min(self.at, max(self.lost_at + self._loss, self._renewed_at + self._gap))
+        return self.at
 
     def step(self):
         """Send what is due. No other confirmable message is under way."""
@@ -121,6 +138,13 @@ class Registration:
                 self.register()
             elif want or now >= self.at or self._changed():
                 self._update()
+            elif self.lost_at >= 0 and now >= self.next_at():
+                is_rare = now - self._renewed_at > _LAST_GAP
+                self._gap = _FIRST_GAP if is_rare or not self._gap else self._gap * 2
+                self._gap = min(self._gap, _LAST_GAP)
+                self._renewed_at = now
+                self.lost_at = _NEVER
+                self.register()
 
     def register(self, is_trial=False):
         """Send a Register; as a trial only build it. ValueError: it does not fit a datagram."""
@@ -204,6 +228,7 @@ class Registration:
             client.tell(_REGISTRATION_LOST, max(code, 0))
         elif code == _CREATED and self._locate(message):
             client.notifier.clear_old()
+            self.lost_at = _NEVER
             self._good(_REGISTERED)
         elif code == _PRECONDITION and self._version != "1.0" and self._allow_1_0:
             self._version = "1.0"

@@ -216,6 +216,33 @@ class ObserveTest(unittest.TestCase):
         self.assertEqual([h.code for h in node.heard if h.token == TOKEN], ["4.04"])
         self.assertEqual(node.client.notifier.slots, [])
 
+    def test_a_value_that_cannot_be_read_is_tried_again(self):
+        answers = [1, 1]
+        table = (3442, None, False, (2 << 8 | R | INTEGER,))
+        other = Instance(table, 0, {2: lambda: answers[0] // answers[1]})
+        node = Node(other).until_registered()
+        node.client.on_error = lambda error: None
+        node.ask(GET, "/3442/0/2", observe=0)
+        node.heard = []
+        answers[1] = 0
+        node.client.notifier.slots[0].met = True
+        node.run(60)
+        self.assertEqual(node.notifications(), [])
+        self.assertTrue(5 <= node.client.errors <= 8, node.client.errors)
+        answers[1] = 1
+        node.run(11)
+        self.assertEqual([heard.payload for heard in node.notifications()], [b"1"])
+
+    def test_a_full_transport(self):
+        node = observing()
+        node.net.full = True
+        node.sensor.set(5)
+        node.run(3)
+        self.assertEqual(node.client.endpoint.lost, 4)
+        node.net.full = False
+        node.run(1)
+        self.assertEqual([heard.payload for heard in node.notifications()], [b"5"])
+
     def test_larger_than_a_block(self):
         table = (3442, None, False, (1 << 8 | R | STRING,))
         other = Instance(table, 0, {1: "a" * 700})
