@@ -252,7 +252,7 @@ class Requests:
         action = instance.actions.get(message.path[2])
         if not entry & E or action is None:
             return _NOT_ALLOWED
-        if message.content_format > _TEXT:
+        if message.content_format >= 0 and content.known(message.content_format) != _TEXT:
             return _UNSUPPORTED
         arguments = bytes(message.buf[message.payload : message.n])
         if not write.arguments_ok(arguments):

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
 
 import pytest
 from lwm2mserver import Relay, Server
 from lwnode import node, until
-from realserver import free_port
+from realserver import RealServer, free_port, missing
 
 VALUE = "/3300/0/5700"
 NAME = "node-1"
@@ -209,5 +210,26 @@ def test_200_changes_and_executes_through_loss_doubles_and_delay():
             runs = await device.ask("runs")
             assert len(runs) == len(set(runs)), runs
             assert len(runs) >= sum(not isinstance(answer, Exception) for answer in answers)
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(missing() is not None, reason="needs Node.js and lwm2m-node-lib")
+def test_a_server_of_another_kind():
+    async def main():
+        with RealServer() as server:
+            async with node(server.port) as device:
+                row = await asyncio.to_thread(server.wait_for_device, NAME)
+                ask = functools.partial(asyncio.to_thread, server.ask)
+                assert await ask(f"read {row['id']} {VALUE}") == {"read": "20"}
+                device.tell("set 21")
+                assert (await ask(f"read {row['id']} {VALUE}"))["read"] in ("20", "21.0")
+                assert "error" in await ask(f"read {row['id']} /3300/0/5605")
+                assert await ask(f"execute {row['id']} /3500/0/0") == {"execute": "/3500/0/0"}
+                assert await device.ask("runs") == [""]
+                await ask(f"forget {row['id']}")
+                device.tell("update")
+                await until(lambda: device.count(REGISTERED) == 2, "a Register", 10)
+            assert await ask("list") == {"list": []}
 
     asyncio.run(main())

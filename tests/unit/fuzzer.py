@@ -4,7 +4,6 @@
 
 import gc
 import json
-import random
 
 import peer
 from lwm2m.objects import Instance, kind_ok
