@@ -1,12 +1,15 @@
 # Objects 3 (Device) and 4 (Connectivity Monitoring).
 #
+# Their versions are told, as Leshan does: it knows no older ones of these (LwM2M 1.1 has 1.1 and
+# 1.2), and then takes numbers in TLV for bytes.
+#
 # A node without a clock must not report 3/0/13: give it as a function when there is one.
 
 from lwm2m.objects import INTEGER, MULTIPLE, STRING, TIME, E, Instance, R, W
 
 DEVICE = (
     3,
-    None,
+    "1.2",
     True,
     (
         0 << 8 | R | STRING,  # manufacturer
@@ -34,7 +37,7 @@ DEVICE = (
 
 CONNECTIVITY = (
     4,
-    None,
+    "1.3",
     True,
     (
         0 << 8 | R | INTEGER,  # bearer: 6 LTE, 7 NB-IoT, 21 WLAN

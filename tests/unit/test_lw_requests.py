@@ -474,7 +474,7 @@ class RecordedTest(unittest.TestCase):
         self.assertEqual(register.all(15), [b"ep=vec-1", b"lt=86400", b"lwm2m=1.1", b"b=U"])
         self.assertEqual(
             register.payload,
-            b'</>;rt="oma.lwm2m";ct="60 112 11542",</1/0>,</3/0>,</3300>;ver=1.1,</3300/0>',
+            b'</>;rt="oma.lwm2m";ct="60 112 11542",</1/0>,</3>;ver=1.2,</3/0>,</3300>;ver=1.1,</3300/0>',
         )
 
 

@@ -9,6 +9,7 @@ import json
 import sys
 
 from lwm2m import Client, Objects, Sensor, UdpTransport
+from lwm2m.device import CONNECTIVITY, device
 from lwm2m.objects import Instance
 
 COUNTER = (3500, None, False, (0 << 8 | 0x40, 1 << 8 | 0x30 | 2))
@@ -27,8 +28,15 @@ async def main(port, options):
     sensor = Sensor(units="Cel")
     sensor.set(20)
     counter = Instance(COUNTER, 0, {1: 0}, {0: lambda arguments: runs.append(arguments.decode())})
+    signal = {0: 6, 1: {0: 6}, 2: -90, 4: {0: "192.0.2.1"}}
+    objects = Objects(
+        device({0: "Maker", 1: "Model", 6: {0: 1, 1: 5}, 7: {0: 3800, 1: 5000}}, reboot=say),
+        Instance(CONNECTIVITY, 0, signal),
+        sensor,
+        counter,
+    )
     transport = UdpTransport("coap://127.0.0.1:%d" % port)
-    client = Client(transport, "node-1", Objects(sensor, counter), on_event=told, **options)
+    client = Client(transport, "node-1", objects, on_event=told, **options)
     task = asyncio.create_task(client.run())
     lines = asyncio.StreamReader(sys.stdin)
     while True:
