@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import functools
+import re
 
 import pytest
+import unixport
 from lwm2mserver import Relay, Server
 from lwnode import node, until
 from realserver import RealServer, free_port, missing
@@ -231,5 +233,33 @@ def test_a_server_of_another_kind():
                 device.tell("update")
                 await until(lambda: device.count(REGISTERED) == 2, "a Register", 10)
             assert await ask("list") == {"list": []}
+
+    asyncio.run(main())
+
+
+def test_the_program_of_its_readme_runs():
+    text = (unixport.ROOT / "packages" / "lwm2m" / "README.md").read_text()
+    program = re.search(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[1]
+    assert "192.0.2.1:5683" in program
+
+    async def main():
+        async with serving() as (server, port):
+            process = await asyncio.create_subprocess_exec(
+                unixport.find().path,
+                "-c",
+                program.replace("192.0.2.1:5683", f"127.0.0.1:{port}"),
+                cwd=unixport.ROOT,
+                env=unixport.environment("lib"),
+                stdout=asyncio.subprocess.PIPE,
+            )
+            try:
+                for line in (b"registered\n", b"observed /3300/0/5700\n"):
+                    assert await asyncio.wait_for(process.stdout.readline(), 10) == line
+                values = server.clients["urn:imei:350000000000000"].values
+                await until(lambda: len(values.get(VALUE, ())) > 1, "a notification")
+                assert [value for _, value in values[VALUE]] == [b"20.75", b"21.0"]
+            finally:
+                process.kill()
+                await process.wait()
 
     asyncio.run(main())

@@ -155,7 +155,7 @@ class Server:
         message.opt.observe = 0
         request = self._context.request(message)
         try:
-            first = await request.response
+            first = await asyncio.shield(request.response)  # aiocoap minds a cancelled one
             self._value(client, path, first)
             self._tell("observing", client, path)
             async for answer in request.observation:
