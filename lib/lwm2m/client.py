@@ -149,7 +149,10 @@ class Client:
 
         why: 1 not registered, 2 a report is not confirmed.
         """
-        since = self.registration.trouble_at
+        registration = self.registration
+        if registration.state == OFF or registration.is_disabled:
+            return None
+        since = registration.trouble_at
         why = _NOT_REGISTERED
         if since >= 0:
             since //= _TENTHS

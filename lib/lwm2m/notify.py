@@ -68,6 +68,8 @@ class Notifier:
         self.client.registration.lost_at = _NEVER
         slot.measure(self.client)
         self._made(slot)
+        if slot.report:
+            slot.report.sent_s = self.client.now_s()
         self.client.tell(_OBSERVED, slot.path)
 
     def cancel(self, token):

@@ -85,6 +85,7 @@ class Registration:
     def start(self, delay):
         """Begin, in some tenths of a second."""
         self.want = 0
+        self.is_disabled = False
         self.wait(delay)
 
     def wait(self, delay, why=0):

@@ -3,6 +3,7 @@
 import unittest
 
 from lwm2m import Client, Instance, Objects, Sensor
+from lwm2m.device import device
 from lwm2m.objects import SERVER
 from lwm2m.udp import parse
 from peer import ACK, CON, GET, POST, PUT, RST, Net, Node, message
@@ -233,6 +234,27 @@ class FailureTest(unittest.TestCase):
         node.run()
         self.assertEqual((node.net.reopened, node.client.trouble(1000)), (1, None))
         self.assertTrue(node.client.is_registered())
+
+    def test_no_trouble_when_it_is_off(self):
+        node = Node()
+        node.codes["register"] = "4.03"
+        node.client.start()
+        node.run(100)
+        self.assertNotEqual(node.client.trouble(0), None)
+        node.client.stop()
+        node.run(1)
+        self.assertEqual(node.client.trouble(0), None)
+
+    def test_reboot_after_the_answer(self):
+        reboots = []
+        node = Node()
+        objects = Objects(device({0: "Maker"}, reboot=lambda: reboots.append(node.now())))
+        node.client = Client(node.net, "a", objects, ticks=node.ticks, bits=lambda n: 0)
+        node.until_registered()
+        self.assertEqual(node.ask(POST, "/3/0/4").code, "2.04")
+        self.assertEqual(reboots, [])
+        node.run(60)
+        self.assertEqual(reboots, [2.0])
 
     def test_a_thousand_losses_leave_nothing(self):
         node = Node(retry=(5, 1, 10)).until_registered()
