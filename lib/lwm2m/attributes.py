@@ -9,7 +9,7 @@ _GT = const(2)
 _LT = const(3)
 _ST = const(4)
 
-_MOST_DIGITS = const(10)
+_PERIOD_DIGITS = const(10)
 _MOST_PERIOD = const(0x7FFFFFFF)  # s
 
 _CHANGED = const(0x44)
@@ -75,6 +75,6 @@ def _value(i, text):
         if value - value != 0 or (i == _ST and value < 0):  # NaN, infinity
             raise ValueError
         return value
-    if not text.isdigit() or len(text) > _MOST_DIGITS or int(text) > _MOST_PERIOD:
+    if not text.isdigit() or len(text) > _PERIOD_DIGITS or int(text) > _MOST_PERIOD:
         raise ValueError
     return int(text)

@@ -13,7 +13,7 @@ _MIN = const(5601)
 _MAX = const(5602)
 _RANGE_MIN = const(5603)
 _RANGE_MAX = const(5604)
-_RESET = const(5605)
+_RESET_BOTH = const(5605)
 _VALUE = const(5700)
 _UNITS = const(5701)
 _APPLICATION = const(5750)
@@ -25,7 +25,7 @@ _RESOURCES = (
     _MAX << 8 | R | FLOAT,
     _RANGE_MIN << 8 | R | FLOAT,
     _RANGE_MAX << 8 | R | FLOAT,
-    _RESET << 8 | E,
+    _RESET_BOTH << 8 | E,
     _VALUE << 8 | R | FLOAT,
     _UNITS << 8 | R | STRING,
     _APPLICATION << 8 | R | W | STRING,
@@ -53,7 +53,7 @@ class Sensor(Instance):
         ):
             if value is not None:
                 values[rid] = value
-        super().__init__(table, iid, values, {_RESET: self._reset})
+        super().__init__(table, iid, values, {_RESET_BOTH: self._reset})
 
     @property
     def value(self):

@@ -21,7 +21,7 @@ _CONFIRMED = const(1)
 _NEVER = const(-1)
 _TENTHS = const(10)
 _AT_ONCE = const(2)
-_LATER = const(100)  # until a notification that could not be built is tried again
+_RETRY = const(100)  # until a notification that could not be built is tried again
 _DAY = const(863000)  # one CON at least every 24 h, RFC 7641 4.5
 
 # Events, see describe.py.
@@ -213,7 +213,7 @@ class Notifier:
             except Exception as error:  # the application's, or no memory: once more, later
                 client.failed(error)
                 slot.met = True
-                slot.held_until = client.now() + _LATER
+                slot.held_until = client.now() + _RETRY
                 return False
         if code != _CONTENT:
             # An error as notification ends an observation, RFC 7641 4.2.

@@ -30,12 +30,12 @@ _EMPTY = const(0xFF)
 _LATER = const(0)  # the code of an answer that is not there yet
 
 _RING = const(128)  # requests that are remembered
-_LIFETIME = const(247)  # s, EXCHANGE_LIFETIME, RFC 7252 4.8.2
+_EXCHANGE_S = const(247)  # s, EXCHANGE_LIFETIME, RFC 7252 4.8.2
 _WAIT = const(930)  # MAX_TRANSMIT_WAIT: for a separate response, RFC 7252 4.8.2
 _HELD = const(3000)  # a transport that does not say so for this long has sent the datagram
 _FULL = const(5)  # between attempts to hand a message to a transport that is full
 _PATIENCE = const(600)  # so many of them
-_AT_ONCE = const(8)  # datagrams that one receive() serves
+_DATAGRAMS = const(8)  # datagrams that one receive() serves
 _NEVER = const(-1)
 
 _TICKS = const(0x3FFFFFFF)  # ticks_ms counts up to here, and on from 0
@@ -212,7 +212,7 @@ class Endpoint:
     def receive(self):
         """Serve what arrived; return True when there may be more."""
         rx = self.rx
-        for _ in range(_AT_ONCE):
+        for _ in range(_DATAGRAMS):
             n = self.client.transport.recv_into(rx.buf)
             if not n:
                 return False
@@ -278,7 +278,7 @@ class Endpoint:
         code = _NEVER
         for at in range(_RING):
             if self._mids[at] == rx.mid and self._mixes[at] == mix:
-                if now - self._times[at] & 0xFFFF < _LIFETIME and self._codes[at] != _EMPTY:
+                if now - self._times[at] & 0xFFFF < _EXCHANGE_S and self._codes[at] != _EMPTY:
                     code = self._codes[at]
                     break
         rx.again = code >= 0

@@ -28,8 +28,8 @@ _VLO = "vlo"
 # Major types, shifted.
 _UINT = const(0x00)
 _NEGATIVE = const(0x20)
-_BYTES = const(0x40)
-_TEXT = const(0x60)
+_OCTETS = const(0x40)
+_STRINGS = const(0x60)
 _ARRAY = const(0x80)
 _MAP = const(0xA0)
 
@@ -79,10 +79,10 @@ def record(buf, at, base, name, kind, value):
     at = head(buf, at, _MAP, 1 + (1 if base else 0) + (1 if name else 0))
     if base:
         at = head(buf, at, _NEGATIVE, ~_BASE_NAME)
-        at = put(buf, head(buf, at, _TEXT, len(base)), base.encode())
+        at = put(buf, head(buf, at, _STRINGS, len(base)), base.encode())
     if name:
         at = head(buf, at, _UINT, _NAME)
-        at = put(buf, head(buf, at, _TEXT, len(name)), name.encode())
+        at = put(buf, head(buf, at, _STRINGS, len(name)), name.encode())
     label = _V
     if kind == _STRING or kind == _OBJLNK:
         label = _VS
@@ -138,10 +138,10 @@ def scalar(buf, at, kind, value):
         buf[at] = 0xF5 if value else 0xF4
         return at + 1
     if kind == _OPAQUE:
-        return put(buf, head(buf, at, _BYTES, len(value)), value)
+        return put(buf, head(buf, at, _OCTETS, len(value)), value)
     if kind == _STRING or kind == _OBJLNK:
         data = value.encode() if kind == _STRING else b"%d:%d" % value
-        return put(buf, head(buf, at, _TEXT, len(data)), data)
+        return put(buf, head(buf, at, _STRINGS, len(data)), data)
     return head(buf, at, _NEGATIVE, ~value) if value < 0 else head(buf, at, _UINT, value)
 
 
@@ -266,11 +266,11 @@ def item(buf, at, end, depth):
     value, at = _argument(buf, at, end)
     if major == _NEGATIVE:
         return ~value, at
-    if major == _BYTES or major == _TEXT:
+    if major == _OCTETS or major == _STRINGS:
         if value > end - at:
             raise ValueError
         data = bytes(buf[at : at + value])
-        return data if major == _BYTES else str(data, "utf8"), at + value
+        return data if major == _OCTETS else str(data, "utf8"), at + value
     if major == _ARRAY or major == _MAP:
         for _ in range(value if major == _ARRAY else 2 * value):
             _, at = item(buf, at, end, depth + 1)

@@ -1,5 +1,6 @@
 """Style, as ruff checks it with the settings of pyproject.toml, and what ruff cannot know."""
 
+import re
 import subprocess
 import sys
 
@@ -18,3 +19,13 @@ def test_ruff_has_nothing_to_say(command):
         check=False,
     )
     assert result.returncode == 0, result.stdout
+
+
+def test_numbers_of_lwm2m_with_one_name_have_one_value():
+    found = {}
+    for path in sorted((unixport.ROOT / "lib" / "lwm2m").glob("*.py")):
+        for name, value in re.findall(r"(?m)^_?(\w+) = const\(([^)]+)\)", path.read_text()):
+            found.setdefault(name, {})[path.name] = int(value, 0)
+    assert found["CHANGED"]["client.py"] == 0x44
+    for name, values in found.items():
+        assert len(set(values.values())) == 1, f"{name}: {values}"
