@@ -178,11 +178,11 @@ class Registration:
             writer.option(_URI_PATH, part)
         self._sent_at = self.client.now()
         self._asked = self.want
-        self.want &= STOP | DISABLE
         return writer
 
     def _launch(self, state):
         self.state = state
+        self.want &= STOP | DISABLE
         self.client.endpoint.launch(self._answered, None, True)
 
     def _put_links(self, writer):

@@ -140,7 +140,7 @@ class Endpoint:
         """Send a NON, or an answer. False: the transport is full."""
         self.last_at = self.now()
         self._kept = _NEVER
-        if self.client.transport.send(writer.buf, writer.n):
+        if _hand_over(self.client, writer):
             return True
         self.lost += 1
         return False
@@ -194,7 +194,7 @@ class Endpoint:
         self.last_at = now
         self._held = True
         self._at = now + _HELD
-        if self.client.transport.send(con.buf, con.n):
+        if _hand_over(self.client, con):
             self._tries += 1
             self._refused = 0
         else:
@@ -213,7 +213,11 @@ class Endpoint:
         """Serve what arrived; return True when there may be more."""
         rx = self.rx
         for _ in range(_DATAGRAMS):
-            n = self.client.transport.recv_into(rx.buf)
+            try:
+                n = self.client.transport.recv_into(rx.buf)
+            except Exception as error:
+                self.client.failed(error)
+                n = 0
             if not n:
                 return False
             kind = rx.parse(n)
@@ -315,3 +319,12 @@ def answer(endpoint, code):
     kind = _ACK if rx.type == _CON else _NON
     mid = rx.mid if kind == _ACK else endpoint.next_mid()
     endpoint.tx.start(kind, code, mid, rx.buf, 4, rx.token_n)
+
+
+def _hand_over(client, writer):
+    # Whatever a transport raises: it did not take it.
+    try:
+        return client.transport.send(writer.buf, writer.n)
+    except Exception as error:
+        client.failed(error)
+        return False
