@@ -9,8 +9,8 @@ _NAMES = {
     "UdpTransport": "udp",
 }
 _FILES = (
-    " aio attributes client coap content describe device discover evidence ipso notify objects"
-    " observation registration reliable requests sending senml tlv udp wiring write "
+    " aio attributes client coap content describe device discover events evidence ipso notify"
+    " objects observation registration reliable requests sending senml tlv udp wiring write "
 )
 
 

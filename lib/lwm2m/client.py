@@ -24,7 +24,7 @@ _LONGEST = const(36000)  # a wait is taken up again every hour
 _CHANGED = const(0x44)
 _AT_ONCE = const(2)
 
-# Events, see describe.py.
+# Events, see events.py.
 _SOCKET_REBUILT = const(7)
 _WRITTEN = const(16)
 

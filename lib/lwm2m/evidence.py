@@ -4,7 +4,7 @@ from micropython import const
 
 _NEVER = const(-1)
 
-_STALE = const(15)  # event, see describe.py
+_STALE = const(15)  # event, see events.py
 
 
 class Report:

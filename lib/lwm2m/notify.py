@@ -24,7 +24,7 @@ _AT_ONCE = const(2)
 _RETRY = const(100)  # until a notification that could not be built is tried again
 _DAY = const(863000)  # one CON at least every 24 h, RFC 7641 4.5
 
-# Events, see describe.py.
+# Events, see events.py.
 _OBSERVED = const(10)
 _CANCELLED = const(11)
 _OBSERVATION_LOST = const(12)

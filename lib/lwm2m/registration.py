@@ -23,7 +23,7 @@ _REGISTER = const(8)
 DISABLE = const(16)  # De-register, and register again after the disable timeout
 STOP = const(32)  # De-register, and stay so
 
-# Events, see describe.py.
+# Events, see events.py.
 _REGISTERED = const(1)
 _UPDATED = const(2)
 _DEREGISTERED = const(3)

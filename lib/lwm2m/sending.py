@@ -14,9 +14,9 @@ _ARRAY = const(0x80)
 _KIND = const(15)
 _MUTE = const(23)  # of object 1
 
-# Events, see describe.py.
+# Events, see events.py.
 _SENT = const(13)
-_FAILED = const(14)
+_SEND_FAILED = const(14)
 
 
 class Sender:
@@ -80,4 +80,4 @@ class Sender:
         elif paths:
             if code <= 0:
                 client.update()  # is the registration still there?
-            client.tell(_FAILED, max(code, 0))
+            client.tell(_SEND_FAILED, max(code, 0))

@@ -14,7 +14,7 @@ from lwm2m.sending import Sender
 
 # What a Client takes beside its transport, name, objects and lifetime.
 OPTIONS = {
-    "on_event": None,  # function(client, event, detail): told of what happens, see describe.py
+    "on_event": None,  # function(client, event, detail): told of what happens, see events.py
     "short_id": 1,  # of the server
     "version": "1.1",  # of LwM2M
     "allow_1_0": True,  # register as 1.0 when the server wants that

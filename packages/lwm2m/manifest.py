@@ -16,6 +16,7 @@ package(
         "describe.py",
         "device.py",
         "discover.py",
+        "events.py",
         "evidence.py",
         "ipso.py",
         "notify.py",
