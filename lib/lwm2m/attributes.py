@@ -22,11 +22,11 @@ class Attributes:
 
     def __init__(self, room):
         self._room = room
-        self._of = {}  # {path: [value or None, in the order of NAMES]}
+        self.paths = {}  # {path: [value or None, in the order of NAMES]}, until De-register
 
     def write(self, path, queries, is_numeric):
         """Take over ["pmin=10", "gt"], or nothing of it; return the code of the answer."""
-        mine = list(self._of.get(path) or (None,) * len(NAMES))
+        mine = list(self.paths.get(path) or (None,) * len(NAMES))
         seen = 0
         try:
             for query in queries:
@@ -42,24 +42,24 @@ class Attributes:
         lt = mine[_LT]
         if gt is not None and lt is not None and lt + 2 * (mine[_ST] or 0) >= gt:
             return _BAD_REQUEST
-        if path not in self._of and len(self._of) >= self._room:
+        if path not in self.paths and len(self.paths) >= self._room:
             return _SERVER_ERROR
-        self._of[path] = mine
+        self.paths[path] = mine
         if mine.count(None) == len(mine):
-            del self._of[path]
+            del self.paths[path]
         return _CHANGED
 
     def get(self, path, i):
         """Return the effective value of NAMES[i], None when there is none."""
         for n in range(len(path), 0, -1):
-            mine = self._of.get(path[:n])
+            mine = self.paths.get(path[:n])
             if mine and mine[i] is not None:
                 return mine[i]
         return None
 
     def text(self, path, inherited=False):
         """Return what a link has, as ";pmin=10;gt=6"."""
-        mine = self._of.get(path) or ()
+        mine = self.paths.get(path) or ()
         parts = []
         for i in range(len(NAMES)):
             value = self.get(path, i) if inherited else mine[i] if mine else None

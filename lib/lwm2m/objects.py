@@ -90,7 +90,10 @@ class Instance:
         for rid in values or ():
             self.put(rid, values[rid])
         # What writable resources become when a server replaces the instance without naming them.
-        self.defaults = dict(self.values)
+        self.defaults = {}
+        for rid in self.values:
+            if self.entry(rid) & W:
+                self.defaults[rid] = self.values[rid]
 
     def entry(self, rid):
         """Return operations and type of a resource, 0 when the object does not have it."""

@@ -207,6 +207,7 @@ class Registration:
         client = self.client
         if self.state == LEAVING:
             # Whatever the answer is: the server has it no more, or forgets it by itself.
+            client.requests.attributes.paths.clear()
             self.want &= STOP
             if self._asked & STOP:
                 self._off()

@@ -103,10 +103,16 @@ class LifetimeTest(unittest.TestCase):
 
     def test_stop(self):
         node = Node().until_registered()
+        node.ask(PUT, "/3300/0", query=["pmin=5"])
+        node.client.update()
+        node.run(1)
+        self.assertEqual(len(node.client.requests.attributes.paths), 1)
+        node.log = node.log[:1]
         node.client.stop()
         node.run(1000)
         self.assertEqual([row[1] for row in requests(node)], ["0.02", "0.04"])
         self.assertEqual(node.events[-1], (3, None))
+        self.assertEqual(len(node.client.requests.attributes.paths), 0)
         node.client.start()
         node.run()
         self.assertTrue(node.client.is_registered())
