@@ -68,14 +68,14 @@ def why_no_wasm():
     return None
 
 
-def on_wasm(kind, program="startup"):
-    """Run startup.py, or another one with STEPS, on the WebAssembly port.
+def on_wasm(kind, program=DEVICE / "startup.py"):
+    """Run startup.py, or another program with STEPS, on the WebAssembly port.
 
     Returns {step: bytes of heap}.
     """
     files = board_files(kind)
-    suffix = "mpy" if kind == "mpy" else "py"
-    files[f"startup.{suffix}"] = files[f"{program}.{suffix}"]
+    made = {"startup.py": program.read_bytes()}
+    files.update(compile_files(made) if kind == "mpy" else made)
     with tempfile.TemporaryDirectory() as folder:
         for name, data in files.items():
             path = Path(folder) / name
