@@ -18,28 +18,27 @@ class Observation:
     if there are none of gt, lt and st.
     """
 
+    content_format = 0
+    limits = None  # pmin, pmax, gt, lt, st
+    number = 0  # of the latest notification; the first answer has 1, as 0 misleads some
+    mid = earlier_mid = _NEVER  # of the latest two notifications
+    count = 0  # of notifications since the latest CON
+    is_old = False  # belongs to a registration that is being replaced
+    probe = 0  # 1: the next notification is a CON, 2: and is sent at once
+    met = False  # a condition was met since the latest report
+    earliest = 0  # pmin after the latest report
+    latest = _NEVER  # pmax after it
+    held_until = 0  # it could not be sent, and is not tried again before
+    con_at = 0  # when the server confirmed last that it listens
+    _plain = True  # any change counts
+    _above = False  # whether the value was above gt, below lt, when it was reported
+    _below = False
+    _low = _high = None  # st below and above the value reported
+
     def __init__(self, token, path, report):
         self.token = token
         self.path = path
         self.report = report  # None: there was no room for it
-        self.content_format = 0
-        self.limits = None  # pmin, pmax, gt, lt, st
-        self.number = 0  # of the latest notification; the first answer has 1, as 0 misleads some
-        self.mid = self.earlier_mid = _NEVER  # of the latest two notifications
-        self.count = 0  # of notifications since the latest CON
-        self.is_old = False  # belongs to a registration that is being replaced
-        self.probe = 0  # 1: the next notification is a CON, 2: and is sent at once
-
-        self.met = False  # a condition was met since the latest report
-        self.earliest = 0  # pmin after the latest report
-        self.latest = _NEVER  # pmax after it
-        self.held_until = 0  # it could not be sent, and is not tried again before
-        self.con_at = 0  # when the server confirmed last that it listens
-
-        self._plain = True  # any change counts
-        self._above = False  # whether the value was above gt, below lt, when it was reported
-        self._below = False
-        self._low = self._high = None  # st below and above the value reported
 
     def take(self, instance, rid, value, changed):
         """A value was set. Return True when that is the first reason to send since a report."""

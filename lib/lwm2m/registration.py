@@ -60,6 +60,20 @@ _RID_BINDING = const(7)
 class Registration:
     """Keeps one client registered. name: its endpoint name. options: see wiring.py."""
 
+    state = OFF
+    want = 0
+    at = 0  # while WAITING: when to register; else when to update
+    is_disabled = False  # WAITING because a server wanted it
+    trouble_at = _NEVER  # since when it should be registered, but is not for sure
+    _asked = 0  # what of `want` the message under way is about
+    _location = ()
+    _sent_at = 0  # when the Register or Update under way was begun
+    _attempts = 0  # of this sequence
+    lost_at = _NEVER  # when an observation was lost that nobody renewed since
+    _gap = 0  # between two Registers because of that
+    _renewed_at = 0  # when the latest one was
+    _links = 0  # of Objects, as the server has them
+
     def __init__(self, client, name, options):
         self.client = client
         self.queue = options["queue"]
@@ -67,20 +81,7 @@ class Registration:
         self._retry = options["retry"]
         self._allow_1_0 = options["allow_1_0"]
         self._version = options["version"]
-        self.state = OFF
-        self.want = 0
-        self.at = 0  # while WAITING: when to register; else when to update
-        self.is_disabled = False  # WAITING because a server wanted it
-        self.trouble_at = _NEVER  # since when it should be registered, but is not for sure
-        self._asked = 0  # what of `want` the message under way is about
-        self._location = ()
-        self._sent_at = 0  # when the Register or Update under way was begun
-        self._attempts = 0  # of this sequence
-        self.lost_at = _NEVER  # when an observation was lost that nobody renewed since
         self._loss = options["renew_s"] * _TENTHS  # somebody has so long to do so
-        self._gap = 0  # between two Registers because of that
-        self._renewed_at = 0  # when the latest one was
-        self._links = 0  # of Objects, as the server has them
 
     def start(self, delay):
         """Begin, in some tenths of a second."""

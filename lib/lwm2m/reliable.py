@@ -67,6 +67,24 @@ class Endpoint:
     client: whose transport, requests and notifier these are. options: see wiring.py.
     """
 
+    # The confirmable message under way, if `busy`.
+    busy = False
+    _done = None  # told how it ended; None for an answer that came later
+    _token_at = _NEVER  # the token, if it is a request
+    _renew = None  # called before a retransmission: puts a newer value into the message
+    _con_mid = _tries = _timeout = 0
+    _at = 0  # when to act next
+    _held = False  # the transport has it, and has not said that it left
+    _refused = 0  # how often in a row the transport was full
+    _acked = False  # an empty ACK came: the response comes by itself
+    _own_ack = _NEVER  # the latest CON response that was acknowledged
+    _ring_at = 0
+    _kept = _NEVER  # the one whose answer is what `tx` still has
+    later = None  # the token of the one request whose answer comes later
+    later_code = _LATER  # that answer, when it is there
+    last_at = 0  # when a message was sent or came last
+    lost = 0  # NONs and answers that the transport was too full for
+
     def __init__(self, client, options):
         self.client = client
         self.random = options["bits"]
@@ -80,31 +98,12 @@ class Endpoint:
 
         self.now = Clock(options["ticks"]).now
 
-        # The confirmable message under way, if `busy`.
-        self.busy = False
-        self._done = None  # told how it ended; None for an answer that came later
-        self._token_at = _NEVER  # the token, if it is a request
-        self._renew = None  # called before a retransmission: puts a newer value into the message
-        self._con_mid = self._tries = self._timeout = 0
-        self._at = 0  # when to act next
-        self._held = False  # the transport has it, and has not said that it left
-        self._refused = 0  # how often in a row the transport was full
-        self._acked = False  # an empty ACK came: the response comes by itself
-        self._own_ack = _NEVER  # the latest CON response that was acknowledged
-
         # The latest requests, as a ring: id, a mix of what else tells them apart, code, when.
         self._mids = array("H", bytes(2 * _RING))
         self._mixes = array("H", bytes(2 * _RING))
         self._codes = bytearray(b"\xff" * _RING)
         self._times = array("H", bytes(2 * _RING))  # seconds; a code of 0xFF: nothing there yet
-        self._ring_at = 0
-        self._kept = _NEVER  # the one whose answer is what `tx` still has
 
-        self.later = None  # the token of the one request whose answer comes later
-        self.later_code = _LATER  # that answer, when it is there
-
-        self.last_at = 0  # when a message was sent or came last
-        self.lost = 0  # NONs and answers that the transport was too full for
         client.transport.on_sent = self.sent
 
     # Sending
