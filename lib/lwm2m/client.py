@@ -255,10 +255,10 @@ class Client:
     def failed(self, error):
         """What the application gave us raised this."""
         self.errors += 1
-        if self.on_error:
-            self.on_error(error)
-        else:
-            sys.print_exception(error)
+        try:
+            (self.on_error or sys.print_exception)(error)
+        except Exception:  # nobody is left to be told
+            self.errors += 1
 
     def _call(self, function, *args):
         try:
