@@ -109,25 +109,19 @@ class Client:
         self.endpoint.later_code = code
         self.wake()
 
-    def watch(self, text, limit_s):
-        """Have event 15 when no report of a path was confirmed for limit_s; return its Report.
+    def report(self, text, limit_s=0):
+        """Return the Report of a path: what is known to have arrived of it.
 
+        limit_s: have event 15 when nothing of it was confirmed for so long; 0: as it was.
         ValueError: that is no path, or there is no room for more reports.
         """
         report = self.evidence.report(path(text))
         if report is None:
             raise ValueError("reports = %d: wants more" % len(self.evidence.reports))
-        report.limit_s = limit_s
-        self.wake()
+        if limit_s:
+            report.limit_s = limit_s
+            self.wake()
         return report
-
-    def report(self, text):
-        """Return the Report of a path that is or was reported, None when it never was."""
-        ids = path(text)
-        for report in self.evidence.reports:
-            if report.path == ids:
-                return report
-        return None
 
     def now_s(self):
         """Return the seconds that reports are in."""

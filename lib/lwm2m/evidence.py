@@ -23,10 +23,6 @@ class Report:
         self.since_s = now_s  # the age counts from here: the latest confirmation, or the first
         self.told = False  # that the age is over the limit
 
-    def half_s(self):
-        """Return when half of the limit is over: a confirmation is wanted then; -1: never."""
-        return self.since_s + self.limit_s - self.limit_s // 2 if self.limit_s else _NEVER
-
     def confirm(self, now_s):
         """The server has what was sent."""
         self.confirmed = self.sent
@@ -50,8 +46,17 @@ class Evidence:
         if len(self.reports) >= self._room:
             return None
         report = Report(path, self.client.now_s())
+        if len(path) == 3:
+            instance = self.client.objects.find(path[0], path[1])
+            report.value = instance.values.get(path[2]) if instance else None
         self.reports.append(report)
+        for slot in self.client.notifier.slots:
+            slot.reports = self.below(slot.path)
         return report
+
+    def below(self, path):
+        """Return the reports of a path and of what is below it."""
+        return [report for report in self.reports if report.path[: len(path)] == path]
 
     def touched(self, instance, rid, value):
         """A value was set. It allocates nothing."""

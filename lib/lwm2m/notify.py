@@ -54,7 +54,8 @@ class Notifier:
         if found is None:
             if len(self.slots) >= self._room:
                 return None
-            found = Observation(token, path, self.client.evidence.report(path))
+            self.client.evidence.report(path)
+            found = Observation(token, path, self.client.evidence.below(path))
             self.slots.append(found)
         found.content_format = content_format
         found.next_number()
@@ -68,8 +69,8 @@ class Notifier:
         self.client.registration.lost_at = _NEVER
         slot.measure(self.client)
         self._made(slot)
-        if slot.report:
-            slot.report.sent_s = self.client.now_s()
+        for report in slot.reports:
+            report.sent_s = self.client.now_s()
         self.client.tell(_OBSERVED, slot.path)
 
     def cancel(self, token):
@@ -145,8 +146,9 @@ class Notifier:
     def left(self, mid):
         """A notification has left."""
         for slot in self.slots:
-            if slot.mid == mid and slot.report:
-                slot.report.sent_s = self.client.now() // _TENTHS
+            if slot.mid == mid:
+                for report in slot.reports:
+                    report.sent_s = self.client.now_s()
 
     def rejected(self, mid):
         """An RST came for a NON: the server does not know the observation."""
@@ -187,7 +189,7 @@ class Notifier:
         at = slot.earliest if slot.met else slot.con_at + _DAY
         if 0 <= slot.latest < at:
             at = slot.latest
-        half = slot.report.half_s() * _TENTHS if slot.report else _NEVER
+        half = slot.half_at()
         return max(half if 0 <= half < at else at, slot.held_until)
 
     def _wants_con(self, slot, now):
@@ -195,7 +197,7 @@ class Notifier:
             slot.probe
             or now >= slot.con_at + _DAY
             or (self._con and slot.count + 1 >= self._con)
-            or (slot.report and 0 <= slot.report.half_s() * _TENTHS <= now)
+            or 0 <= slot.half_at() <= now
         )
 
     def _build(self, slot, writer, kind):
@@ -241,8 +243,8 @@ class Notifier:
     def _made(self, slot):
         value = slot.value(self.client.objects)
         slot.reported(value, self.client.now())
-        if slot.report:
-            slot.report.sent = value
+        for report in slot.reports:
+            report.sent = value if report.path == slot.path else report.value
 
     def _renew(self):
         # Before a retransmission: the newest value goes out, as a new message.
@@ -257,8 +259,8 @@ class Notifier:
         if outcome == _CONFIRMED:
             slot.con_at = now
             slot.count = 0
-            if slot.report:
-                slot.report.confirm(now // _TENTHS)
+            for report in slot.reports:
+                report.confirm(now // _TENTHS)
         else:
             if outcome != _REJECTED:
                 self.client.update()  # is the registration still there?

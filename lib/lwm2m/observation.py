@@ -35,10 +35,20 @@ class Observation:
     _below = False
     _low = _high = None  # st below and above the value reported
 
-    def __init__(self, token, path, report):
+    def __init__(self, token, path, reports):
         self.token = token
         self.path = path
-        self.report = report  # None: there was no room for it
+        self.reports = reports  # evidence of what is at the path and below
+
+    def half_at(self):
+        """Return when half of a limit is over: a confirmation is wanted then; -1: never."""
+        soonest = _NEVER
+        for report in self.reports:
+            if report.limit_s:
+                at = (report.since_s + report.limit_s - report.limit_s // 2) * _TENTHS
+                if soonest < 0 or at < soonest:
+                    soonest = at
+        return soonest
 
     def take(self, instance, rid, value, changed):
         """A value was set. Return True when that is the first reason to send since a report."""

@@ -20,7 +20,7 @@ OPTIONS = {
     "allow_1_0": True,  # register as 1.0 when the server wants that
     "queue": False,  # queue mode: silent when awake_s have passed since the latest message
     "awake_s": 93,
-    "con": 0,  # notifications per CON; 0: NON but for one a day, and for what watch() wants
+    "con": 0,  # notifications per CON; 0: NON but for one a day, and for what report() wants
     "retry": (5, 60, 86400),  # attempts, s, s: 17, 18, 19 of object 1
     "renew_s": 10,  # a server has so long to renew a lost observation, then a Register asks for it
     "observations": 8,  # room

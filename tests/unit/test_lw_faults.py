@@ -160,7 +160,7 @@ class LossTest(unittest.TestCase):
         for seed in range(11, 15):
             world = World(seed)
             world.node.client.start()
-            world.node.client.watch("/3300/0/5700", 60)
+            world.node.client.report("/3300/0/5700", 60)
             world.run(30)
             for i in range(200):
                 world.node.sensor.set(100 + i)

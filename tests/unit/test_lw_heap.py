@@ -21,7 +21,7 @@ class SetTest(unittest.TestCase):
 
     def test_observed_on_each_level_and_watched(self):
         node = Node().until_registered()
-        node.client.watch("/3300/0/5700", 1000)
+        node.client.report("/3300/0/5700", 1000)
         for i, path in enumerate(("/3300", "/3300/0", "/3300/0/5700")):
             node.ask(PUT, path, query=["pmin=10", "pmax=60"])
             node.ask(GET, path, observe=0, token=bytes((i,)))

@@ -467,11 +467,25 @@ class EvidenceTest(unittest.TestCase):
         node.net.release()
         self.assertEqual(report.sent_s, 8)
         self.assertEqual(report.confirmed_s, -1)
-        self.assertEqual(node.client.report("/1/0/1"), None)
+        self.assertEqual(node.client.report("/1/0/1").sent_s, -1)
+
+    def test_what_is_reported_within_an_instance_counts(self):
+        node = observing("/3300/0", 11542, con=1)
+        report = node.client.report("/3300/0/5700")
+        self.assertEqual((report.value, report.sent, report.confirmed), (20, None, None))
+        node.run(7)
+        node.sensor.set(30)
+        node.run(1)
+        self.assertEqual((report.value, report.sent, report.confirmed), (30, 30, 30))
+        self.assertEqual((report.set_s, report.sent_s, report.confirmed_s), (7, 7, 7))
+        self.assertEqual(node.client.report("/3300/0").confirmed_s, 7)
+        node.client.report("/3300/0/5700", 100)
+        node.run(51)
+        self.assertEqual(report.confirmed_s, 57)
 
     def test_age_is_told_once_and_again_after_it_was_good(self):
         node = observing()
-        report = node.client.watch("/3300/0/5700", 100)
+        report = node.client.report("/3300/0/5700", 100)
         node.run(49)
         self.assertEqual(node.heard, [])
         node.run(2)
@@ -491,7 +505,7 @@ class EvidenceTest(unittest.TestCase):
 
     def test_what_is_never_observed_gets_old_too(self):
         node = Node().until_registered()
-        node.client.watch("/3300/0/5700", 60)
+        node.client.report("/3300/0/5700", 60)
         node.run(61)
         self.assertEqual(node.events[-1], (15, (3300, 0, 5700)))
         self.assertEqual(node.client.trouble(100), (99, 2))
@@ -501,9 +515,9 @@ class EvidenceTest(unittest.TestCase):
 
     def test_reports_are_bounded(self):
         node = Node(reports=1).until_registered()
-        node.client.watch("/3300/0/5700", 60)
+        node.client.report("/3300/0/5700", 60)
         with self.assertRaises(ValueError):
-            node.client.watch("/3300/0/5701", 60)
+            node.client.report("/3300/0/5701", 60)
         self.assertEqual(node.ask(GET, "/3300/0/5701", observe=0).value(6), 1)
         node.run(61)
 
