@@ -13,6 +13,7 @@ from .nvm import Nvm, NvmError
 from .options import convert, describe_options
 from .scenario import ScenarioError, parse_scenario
 from .server import Simulator
+from .udp import Loopback
 
 _USAGE_ERROR = 2
 _OPTIONS = (("--set name=value", Config), ("--server ID:name=value", accounts.ServerSpec))
@@ -211,6 +212,7 @@ def _run(arguments):
     module = Module(config, nvm, log, history)
     simulator = Simulator(module)
     real_servers = None
+    module.internet.outside = Loopback(simulator, module.internet.arrive)
     try:
         if any(spec.real for spec in config.servers):
             real_servers = _real_servers(module, simulator)
@@ -221,6 +223,7 @@ def _run(arguments):
     finally:
         if real_servers is not None:
             real_servers.close()
+        module.internet.outside.close_all()
         simulator.close()
         for file in (log_file, history_file):
             if file not in (None, sys.stderr):

@@ -14,6 +14,7 @@ SET = "set"
 READ = "read"
 TEST = "test"
 EXECUTE = "execute"
+PROMPT = b"\r\n@"
 UNKNOWN = None  # CommandError: there is no such command; the port knows its CME number
 
 _BLANKS = re.compile(r'("[^"]*"?)|[ \t]+')

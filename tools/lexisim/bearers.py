@@ -96,12 +96,16 @@ class Bearers:
         """The module is registered no longer; a detach implies that all contexts ended."""
         ended = self.active
         if ended:
-            self.power_off()
+            self._end_all()
             self._event(f"{by} DETACH")
             self._tell_loss(ended, by)
 
     def power_off(self):
         """All contexts end without a word."""
+        self._end_all()
+        self._module.sockets.forget()
+
+    def _end_all(self):
         for cid in self._active:
             self._note(cid, "down")
         self._active.clear()
@@ -135,9 +139,11 @@ class Bearers:
         self._module.record("bearer", cid, what)
 
     def _tell_loss(self, cids, by):
+        # The context first, then its sockets [chosen].
         if by == BY_NETWORK and self._module.config.uupsdd:
             for cid in cids:
                 self._module.port.urc(f"+UUPSDD: {cid}")
+        self._module.sockets.bearer_ended(cids)
 
     def _event(self, text):
         mode, _ = self._module.settings.get("+CGEREP")

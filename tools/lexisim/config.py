@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from .accounts import ServerSpec
 from .options import PLAIN_ERROR, check_options, cme, option, seconds, split_address, split_upsv
+from .socket_options import SocketOptions
 
 FACTORY_BY_PROFILE = -1  # `factory_mode`: 0 under MNO profile 3, else 1
 
@@ -20,7 +21,7 @@ VERIZON_SERVER_ID = 102
 
 
 @dataclass
-class Config:
+class Config(SocketOptions):
     """Everything that can be set about the module. See `lexisim --options`."""
 
     # Line
@@ -335,6 +336,7 @@ class Config:
         split_upsv(self.upsv)
         if not re.fullmatch(r"[0-9]{5,6}(,[0-9]{5,6})*|", self.other_plmns):
             raise ValueError(f"other_plmns: expected 310260,..., got {self.other_plmns!r}")
+        self.check_names()
         for spec in self.all_servers():
             check_options(spec)
             if spec.real:

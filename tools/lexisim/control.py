@@ -8,11 +8,16 @@ are in the files named after their subject.
 import json
 import shlex
 
-from . import client_verbs, line_verbs, module_verbs
+from . import client_verbs, line_verbs, module_verbs, socket_verbs
 from .history import as_json
 from .verb import Verb, VerbError, need, number
 
-VERBS = {**client_verbs.VERBS, **line_verbs.VERBS, **module_verbs.VERBS}
+VERBS = {
+    **client_verbs.VERBS,
+    **line_verbs.VERBS,
+    **module_verbs.VERBS,
+    **socket_verbs.VERBS,
+}
 
 
 def parse_verb(line):

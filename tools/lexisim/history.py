@@ -17,6 +17,8 @@ KINDS = {
     "registered": "<id> <expires_at_s>: the server accepted a registration or an update",
     "attach": "<stat>: +CEREG took a state",
     "bearer": "<cid> up|down: a PDP context was activated or ended",
+    "socket": "<socket> open|closed: <why>",
+    "datagram": "out sent|lost <size>, in received|lost|dropped <size>",
     "sim": "<state>: the SIM changed",
     "fota": "<stage>: a firmware update went on or ended",
     "hang": "<revived by>|over: the AT port died, or lives again",

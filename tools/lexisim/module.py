@@ -15,6 +15,7 @@ from . import (
     line_commands,
     lwm2m_commands,
     network_commands,
+    socket_commands,
     uart,
 )
 from .bearers import Bearers
@@ -22,6 +23,7 @@ from .client import Client
 from .config import Config
 from .fota import Fota
 from .history import History
+from .internet import Internet
 from .log import Log
 from .network import SIM_READY, Network
 from .nvm import Nvm
@@ -30,6 +32,7 @@ from .port import AtPort
 from .profile import Profile
 from .settings import Settings
 from .sleep import Sleep
+from .sockets import Sockets
 from .state import state_of
 from .timers import Clock, Timers
 
@@ -47,14 +50,15 @@ _COMMANDS = {
     **network_commands.TABLE,
     **bearer_commands.TABLE,
     **lwm2m_commands.TABLE,
+    **socket_commands.TABLE,
 }
 
 
 class Module:
     """One simulated LEXI-R10. Not thread-safe.
 
-    `module.client`, `.network`, `.port`, `.pins`, `.fota`, `.transmitter` are what the scenario
-    verbs act on; tests may read them. `state()` is the true state, `history` how it came about.
+    `module.client`, `.network`, `.internet`, `.sockets`, `.port`, `.pins`, `.fota`,
+    `.transmitter` are what the scenario verbs act on; tests may read them. `state()` is the true state, `history` how it came about.
     """
 
     def __init__(self, config=None, nvm=None, log=None, history=None):
@@ -85,6 +89,8 @@ class Module:
         self.fota = Fota(self)
         if self.fota.stage != fota.NONE:
             self.hung = NEVER
+        self.internet = Internet(self)
+        self.sockets = Sockets(self)
         self.bearers = Bearers(self)
         self.network = Network(self)
         self.client = Client(self)
@@ -283,6 +289,7 @@ class Module:
         self._heal_port()
         self.network.change_sim(SIM_READY)
         self.network.back()
+        self.internet.heal()
         self.client.heal()
         self._heal_hang()
 

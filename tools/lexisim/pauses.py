@@ -20,6 +20,8 @@ class Pauses:
         self.urc_gap_violations = 0
         self.collisions = 0
         self.urc_collisions = 0
+        self.prompt_violations = 0  # data that began too soon after a prompt
+        self.prompt_s = 0.0  # end of the latest prompt
         self.overlaps = 0  # lines sent before the previous command was answered
 
     def line_starts(self, start_s, overlaps):
@@ -41,6 +43,12 @@ class Pauses:
                 return True
         return False
 
+    def data_start(self, start_s):
+        """The host begins to send what a prompt asked for."""
+        if start_s - self.prompt_s < self._module.config.prompt_pause_s - _TOLERANCE_S:
+            self.prompt_violations += 1
+            self._module.note("host sends data too soon after a prompt")
+
     def _collision(self, kind):
         if kind == uart.URC:
             self.urc_collisions += 1
@@ -57,4 +65,4 @@ class Pauses:
 
     def counts(self):
         """Return the counters by name."""
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {name: value for name, value in vars(self).items() if isinstance(value, int)}

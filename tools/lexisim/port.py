@@ -7,6 +7,7 @@ from . import at, harm, uart
 from .at import CommandError
 from .options import PLAIN_ERROR
 from .pauses import Pauses
+from .prompt import DataInput, Prompt
 
 _CR = 0x0D
 _LF = 0x0A
@@ -24,10 +25,14 @@ _SLOW = {
 
 @dataclass(frozen=True)
 class Reply:
-    """What a command answers before OK, and what it does once OK is out."""
+    """What a command answers before OK, and what it does once OK is out.
+
+    With a Prompt the data come first; only the last command of a line can ask for them.
+    """
 
     lines: tuple = ()
     after: object = None
+    prompt: Prompt = None
 
 
 @dataclass
@@ -77,11 +82,16 @@ class AtPort:
         self._busy = False
         self._backlog = deque()
         self._deferred = []
+        self._prompt = None  # the Prompt of the line that has just run
+        self._data = None  # a DataInput while bytes behind a prompt are due
 
     # Host to module
 
     def byte(self, byte, start_s):
         """One byte arrived; its start bit began at `start_s`."""
+        if self._data is not None:
+            self._data.byte(byte, start_s)
+            return
         if self._busy:
             if self._module.config.busy_input == "queue":
                 self._backlog.append((byte, start_s))
@@ -177,8 +187,15 @@ class AtPort:
             self._run_forced(forced)
             return
         lines, after, failure = [], [], PLAIN_ERROR if too_long else None
+        self._prompt = None
         if not too_long:
             failure = self._run_commands(body, lines, after)
+        if failure is None and self._prompt is not None:
+            self._data = DataInput(self._module, self._prompt, self._data_complete)
+            self.pauses.prompt_s = self._send(at.PROMPT, uart.TEXT)
+            while self._backlog and self._data is not None:
+                self._data.byte(*self._backlog.popleft())
+            return
         final = "OK" if failure is None else at.error_text(failure, self.cmee)
         self._answer(lines, final, after)
 
@@ -194,6 +211,7 @@ class AtPort:
                 self.counts[command.name] += 1
                 reply = self._run_one(command)
                 lines.extend(reply.lines)
+                self._prompt = reply.prompt
                 if reply.after is not None:
                     after.append(reply.after)
         except CommandError as error:
@@ -237,6 +255,13 @@ class AtPort:
         if forced.cme is not None:
             final = at.error_text(forced.cme, self.cmee)
         self._answer(forced.lines, final, [])
+
+    def _data_complete(self):
+        self._data = None
+
+    def data_taken(self, lines, failure):
+        """The data behind a prompt have had their effect, or a CME number says why not."""
+        self._answer(lines, "OK" if failure is None else at.error_text(failure, self.cmee), [])
 
     # Module to host
 

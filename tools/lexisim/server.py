@@ -161,6 +161,19 @@ class Simulator:
         with suppress(BlockingIOError):  # full: it will wake up anyway
             self._wake_write.send(b"\0")
 
+    def watch(self, connection, readable):
+        """Call `readable()` whenever a socket of somebody else can be read."""
+
+        def serve(_):
+            self._deliver(self._module.advance(self.now_s()))
+            readable()
+
+        self._selector.register(connection, selectors.EVENT_READ, serve)
+
+    def unwatch(self, connection):
+        """No more."""
+        self._selector.unregister(connection)
+
     def now_s(self):
         """Real seconds since the start."""
         return time.monotonic() - self._start

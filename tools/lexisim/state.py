@@ -10,6 +10,8 @@ def state_of(module):
         **_power(module),
         **_network(module.network, module.nvm),
         "contexts": _contexts(module.bearers),
+        "sockets": module.sockets.state(),
+        "datagrams": dict(module.internet.counts),
         **_client(module),
         **_port(module.port),
         **_line(module.settings, module.sleep),
