@@ -8,7 +8,7 @@ import time
 from micropython import const
 
 from .errors import AtError, AtTimeout, CmeError, ModuleRebooted, PortError, PortTaken
-from .errors import check, check_plain, need, refuse
+from .errors import check, check_plain, need, not_sent, refuse
 from .exchange import CME, FINALS, OK, Exchange
 from .owner import disown, own
 from .settle import Settler
@@ -74,6 +74,7 @@ class Channel(Settler):
         )
         self.on_send = None  # called with a command line right before it is sent; may raise
         self.guard = None  # the same before that: the supervisor's
+        self.on_reboot = ()  # plain functions, called when the module restarted: the sockets'
         self.flow = flow
         self._runtime = runtime
         self._sleep_ms = runtime.sleep_ms
@@ -106,6 +107,7 @@ class Channel(Settler):
         payload=b"",
         into=None,
         size_field=None,
+        secret=False,
     ):
         """Send one AT command, wait for its final result code, return its information text.
 
@@ -124,6 +126,7 @@ class Channel(Settler):
             without size_field behind "CONNECT <size>". on_info is called with what is before them.
             The first such command loads atport.raw: import it before if that must not take time.
         timeout_ms: from sending to the final result code.
+        secret: hooks and exceptions get "..." in place of `args`.
 
         Tasks queue for the port. Raises ValueError before anything is sent, PortError in a handler
         or hook, CmeError or AtError when the module refuses, AtTimeout or ModuleRebooted when it
@@ -156,6 +159,8 @@ class Channel(Settler):
         elif head:
             name = self.line.find(head.upper())
         exchange = Exchange(line, head, name, accept, on_info, into)
+        if secret:
+            exchange.text = (text + "...").encode()
         return self._command(exchange, prompt, payload, timeout_ms, prefix, size_field)
 
     async def _command(self, exchange, prompt, payload, timeout_ms, prefix, size_field):
@@ -217,7 +222,7 @@ class Channel(Settler):
         answered = False  # it is getting the payload
         sent_ms = self.clock.ms()
         try:
-            await self._write(line + b"\r")
+            await self._write(exchange.sent + b"\r")
             awaits = prompt is not None
             while not exchange.result and not exchange.failed:
                 left_ms = time.ticks_diff(self._deadline_ms, self.clock.ms())
@@ -290,7 +295,7 @@ class Channel(Settler):
             if not 0 < wait_ms <= gap_ms:  # over: six days of silence turn the difference round
                 return
             if time.ticks_diff(self._deadline_ms, now_ms) <= 0:
-                raise AtTimeout("%s: not sent, the line was never quiet" % line.decode())
+                raise not_sent(line.decode(), "the line was never quiet")
             await self._sleep_ms(wait_ms)
 
     async def _write(self, data):
@@ -324,6 +329,8 @@ class Channel(Settler):
         self._rebooted = True
         self._unsent = b""
         self._promised = b""
+        for hook in self.on_reboot:
+            hook()
         soon_ms = time.ticks_add(self.clock.ms(), _REBOOT_GRACE_MS)
         if self.pending is not None and time.ticks_diff(self._deadline_ms, soon_ms) > 0:
             self._deadline_ms = soon_ms

@@ -98,7 +98,19 @@ class CmeError(AtError):
 
 
 class AtTimeout(PortError):
-    """No final result code within the command's time; whatever comes later is dropped."""
+    """No final result code within the command's time; whatever comes later is dropped.
+
+    sent: False if the command did not even go out, so that the module never saw it.
+    """
+
+    sent = True
+
+
+def not_sent(command, why):
+    """Return the AtTimeout of a command that did not go out."""
+    e = AtTimeout("%s: not sent, %s" % (command, why))
+    e.sent = False
+    return e
 
 
 class ModuleRebooted(AtTimeout):

@@ -34,13 +34,13 @@ CMS = 4
 class Exchange:
     """What a command expects, and what it got; the arguments are those of Channel.command().
 
-    text: the command line as bytes. name: the scanner's Name of the prefix, if it is known.
+    text: the command line as bytes, to be shown; sent: as it goes out. name: the scanner's Name of the prefix, if it is known.
     result: of the final result code, 0 while it waits; detail: what follows it. error: what is to
     be raised, in place of what the result says; failed: at once. filled: raw bytes that came.
     """
 
     def __init__(self, text, prefix=None, name=None, accept=None, on_info=None, into=None):
-        self.text = text
+        self.text = self.sent = text
         self.prefix = prefix
         self._capitals = (
             prefix and prefix.upper()
@@ -63,7 +63,7 @@ class Exchange:
         if self.result or self.unproven:
             return False
         self.result = result
-        if result in (CME, CMS):
+        if result == CME or result == CMS:
             self.detail = line.rest()
         return True
 
@@ -85,7 +85,7 @@ class Exchange:
         if self.result:
             return False
         if name is None:
-            if line.stop - line.start == len(self.text) and line.startswith(self.text):
+            if line.stop - line.start == len(self.sent) and line.startswith(self.sent):
                 return True  # echo
             if self.numeric and line.line() in (b"0", b"4"):
                 self.result = OK

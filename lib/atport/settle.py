@@ -6,7 +6,7 @@
 import time
 from micropython import const
 
-from .errors import AtError, AtTimeout, PortError
+from .errors import AtError, AtTimeout, PortError, not_sent
 from .exchange import Exchange
 from .receiver import Receiver
 
@@ -67,7 +67,7 @@ class Settler(Receiver):
                 if refused >= 2 and self.owed <= refused:
                     break  # it answers, but never with the text: then the silence must do
             elif time.ticks_diff(deadline_ms, self.clock.ms()) <= 0:
-                raise AtTimeout("%s: not sent, the module is silent" % text)
+                raise not_sent(text, "the module is silent")
         silent_ms = 0
         while self._asked and self.owed > 0 and silent_ms < _PROOF_MS:
             # Earlier questions are answered too, unless they were lost.
@@ -95,7 +95,7 @@ class Settler(Receiver):
                 break
             patience_ms = time.ticks_diff(self._deadline_ms, now_ms)
             if patience_ms <= 0:
-                raise AtTimeout("%s: not sent, the module may wait for earlier data" % text)
+                raise not_sent(text, "the module may wait for earlier data")
             late = self.late
             await self._changed.wait_ms(min(left_ms, patience_ms))
             if late != self.late and not self.prompt_seen:

@@ -1018,6 +1018,49 @@ class StreamTest(unittest.TestCase):
         self.assertEqual(harness.run_asyncio(main(), stream), (True, True))
 
 
+class SecretTest(unittest.TestCase):
+    SENT = b'AT+X="a","b"'
+
+    def ask(self, answer, **options):
+        stream = FakeStream(answers={self.SENT: answer}, **options)
+        port = harness.BlockingPort(stream)
+        shown = []
+        port.channel.on_send = shown.append
+        port.channel.on_unknown = lambda line: shown.append(line.line())
+        try:
+            port.command("AT+X=", args=("a", "b"), secret=True)
+        except PortError as e:
+            shown.append(e)
+        self.assertEqual(stream.commands, [self.SENT])
+        return shown
+
+    def test_what_is_secret_goes_out_and_nowhere_else(self):
+        echo = self.SENT + b"\r"
+        self.assertEqual(self.ask(echo + OK), [b"AT+X=..."])
+        for answer in (None, echo, echo + b"\r\n+CME ERROR: 16\r\n", echo + b"\r\nERROR\r\n"):
+            shown, e = self.ask(answer)
+            self.assertEqual((shown, str(e)[:8]), (b"AT+X=...", "AT+X=..."))
+            self.assertEqual(getattr(e, "command", "AT+X=..."), "AT+X=...")
+
+    def test_whether_a_command_that_gave_up_was_sent(self):
+        stream = FakeStream(default=None)
+        port = harness.BlockingPort(stream)
+        found = []
+        for _ in range(2):
+            try:
+                port.command("AT")
+            except AtTimeout as e:
+                found.append(e.sent)
+        self.assertEqual(found, [True, False])
+
+    def test_hooks_of_a_restart(self):
+        channel = make_channel()
+        told = []
+        channel.on_reboot += (lambda: told.append(1), lambda: told.append(2))
+        channel.note_reboot()
+        self.assertEqual(told, [1, 2])
+
+
 class Failing(FakeStream):
     """While `broken`, poll says readable and readinto() raises OSError."""
 
