@@ -42,6 +42,9 @@ class Modem:
         if line == b"payload":
             self.sent.append((self.stream.payload, self._to[1], self._to[2]))
             return b"\r\n+USOST: %d,%d\r\n" % (self.next_id, len(self.stream.payload)) + OK
+        if text.startswith("AT+USORF=") and text.endswith(",0"):
+            waiting = sum(len(datagram[0]) for datagram in self.inbox)
+            return b"\r\n+USORF: %d,%d\r\n" % (self.next_id, waiting) + OK
         if text.startswith("AT+USORF="):
             if not self.inbox:
                 return b"\r\nERROR\r\n"
