@@ -7,7 +7,8 @@ __version__ = "0.1.0"
 
 __getattr__ = lazy(
     globals(),
-    " blocking codes commands config describe events facade known monitor power recovery registry sockets ",
+    " blocking codes commands config describe events facade known monitor names network power recovery"
+    " registry sim sockets transport worker ",
     {
         "Lexi": "lexi.facade",
         "LexiError": "lexi.facade",

@@ -19,8 +19,13 @@ package(
         "facade.py",
         "known.py",
         "monitor.py",
+        "names.py",
+        "network.py",
         "power.py",
         "registry.py",
+        "sim.py",
         "sockets.py",
+        "transport.py",
+        "worker.py",
     ),
 )

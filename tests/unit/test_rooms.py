@@ -74,6 +74,8 @@ class LazyTest(unittest.TestCase):
             ("from lexi import codes", ("lexi.registry", "atport.channel")),
             ("import lexi.sockets", ("lexi.registry", "lexi.monitor", "lexi.commands")),
             ("import lexi.power", ("lexi.registry", "lexi.monitor", "lexi.commands")),
+            ("import lexi.transport", ("lexi.registry", "lexi.commands", "lexi.network")),
+            ("import lexi.network", ("lexi.registry", "lexi.commands", "lexi.sockets")),
             ("from lexi import AtError", ("lexi.facade", "lexi.registry")),
             ("import lexi.commands", ("lexi.registry", "lexi.monitor", "lexi.config")),
             ("import lexi.registry", ("lexi.monitor", "lexi.commands", "lexi.describe")),
