@@ -7,6 +7,8 @@ from micropython import const
 from atport.errors import AtTimeout, PortError, need
 from atport.text import quoted
 
+from .sockets import is_address
+
 _BUSY_MS = const(100)  # another question is under way: the URC does not say which it answers
 _FOUND = const(0)  # <result> of +UUDNSRN
 _LONGEST = const(255)  # of a name (RFC 1035)
@@ -14,18 +16,11 @@ _LONGEST = const(255)  # of a name (RFC 1035)
 _asking = []  # channels with a question under way
 
 
-def is_address(host):
-    """Whether `host` is an IPv4 address as text."""
-    parts = host.split(".")
-    return len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)
-
-
-def check_host(host):
-    """Return `host` if it is an IPv4 address or a name. Raises ValueError."""
+def check_name(host):
+    """Raise ValueError unless `host` can be a name."""
     ok = isinstance(host, str) and 0 < len(host) <= _LONGEST
     need(ok and ":" not in host and " " not in host, "host", host, "an IPv4 address or a name")
     quoted("host", host)
-    return host
 
 
 async def resolve(channel, runtime, host, timeout_s=332):
@@ -34,8 +29,9 @@ async def resolve(channel, runtime, host, timeout_s=332):
     timeout_s: for the OK, and again for the URC (332 s: ubxlib, LEXI-R10). Raises what
     Channel.command() raises, PortError when the name is not found, AtTimeout without a URC.
     """
-    if is_address(check_host(host)):
+    if is_address(host):
         return host
+    check_name(host)
     while channel in _asking:
         await runtime.sleep_ms(_BUSY_MS)
     _asking.append(channel)

@@ -23,6 +23,12 @@ _COUNT = const(7)  # sockets of the module (SARA-R4 AT manual, +USOCR)
 _sockets = []  # those that listen, on whatever channel
 
 
+def is_address(host):
+    """Whether `host` is an IPv4 address as text."""
+    parts = host.split(".") if isinstance(host, str) else ()
+    return len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)
+
+
 class UdpSocket:
     """One UDP socket of the module. Methods are coroutines, but for end() and forget().
 

@@ -10,8 +10,7 @@ from micropython import const
 
 from atport.errors import AtError, AtTimeout, check, refuse
 
-from .names import check_host, resolve
-from .sockets import UdpSocket
+from .sockets import UdpSocket, is_address
 from .worker import Worker
 
 _MOST = const(1024)  # bytes of a datagram (SARA-R4 AT manual, +USOST, +USORF)
@@ -53,7 +52,13 @@ class Transport(Worker):
         queue=4,
         sole=True,
     ):
-        self._host = check_host(host)
+        self._resolve = None  # a coroutine function, if the host is a name
+        if not is_address(host):
+            from .names import check_name, resolve  # now, as nothing is loaded later
+
+            check_name(host)
+            self._resolve = resolve
+        self._host = host
         self._port = check("port", port, 1, 65535)
         if local_port is not None:
             check("local_port", local_port, 1, 65535)
@@ -181,7 +186,9 @@ class Transport(Worker):
             self._look_s = self._now_s() + _LOOK_S  # when the client has taken what came
 
     async def _open(self):
-        address = await resolve(self._channel, self._runtime, self._host)
+        address = self._host
+        if self._resolve:
+            address = await self._resolve(self._channel, self._runtime, address)
         try:
             await self._socket.open(self._local_port)
         except AtError:

@@ -1,6 +1,7 @@
 # A way to one server over a UDP socket of a scripted module: nothing is lost in the queue, sent twice
 # or served to strangers, and the socket comes back.
 
+import asyncio
 import gc
 import unittest
 
@@ -80,6 +81,38 @@ class TransportTest(unittest.TestCase):
             self.assertEqual((site.transport.sent, site.transport.received), (5, 4))
             self.assertEqual(site.transport.received_bytes, 1 + 6 + 256 + 512)
             self.assertEqual(site.transport.failures, 0)
+
+    def test_the_longest(self):
+        for port_class in PORTS:
+            site = Site(port_class, size=1024).opened()
+            data = bytes(range(256)) * 4
+            site.transport.send(data)
+            site.modem.arrive(data)
+            site.port.idle(50)
+            site.settle()
+            self.assertEqual((site.modem.sent[0][0], site.take()), (data, data))
+
+    def test_a_long_command_of_somebody_else(self):
+        site = Site(AioPort).opened()
+        site.stream.answers[b"AT+COPS=0"] = None
+        site.stream.send(OK, 150000)
+        told_ms = []
+        site.transport.on_sent = lambda data: told_ms.append(site.stream.ticks.ms)
+
+        async def main():
+            site.transport.start()
+            other = asyncio.create_task(site.port.channel.command("AT+COPS=0", timeout_ms=180000))
+            await asyncio.sleep_ms(100)
+            start_ms = site.stream.ticks.ms
+            self.assertTrue(site.transport.send(b"x"))
+            await asyncio.sleep_ms(140000)
+            self.assertEqual((told_ms, site.transport.queued), ([], 1))
+            await other
+            await asyncio.sleep_ms(1000)
+            return told_ms[0] - start_ms
+
+        self.assertTrue(149000 < site.port.run(main()) < 151500)
+        self.assertEqual(len(site.modem.sent), 1)
 
     def test_send_copies(self):
         site = Site().opened()
