@@ -1,6 +1,7 @@
 # Packages whose names are loaded when they are first used, as those of MicroPython's asyncio are,
 # and modules that are needed but once.
 
+import gc
 import sys
 
 
@@ -22,6 +23,12 @@ def lazy(package, files, names):
         return value
 
     return load
+
+
+def tidy(file):
+    """Collect what compiling a large source file left: the next one needs the heap in one piece."""
+    if file.endswith(".py"):
+        gc.collect()
 
 
 def borrow(name):

@@ -5,9 +5,10 @@
 # Status codes go in through see(), what else is heard of a server through its ServerState; ladder.py
 # decides by it; booking.py books what was decided.
 
-import gc
 from array import array
 from micropython import const
+
+from atport.lazy import tidy
 
 from ..codes import NO_CODE, REGISTERED
 from .policy import (
@@ -322,4 +323,4 @@ class Case:
         self.chance = self.random(CHANCES + 1)
 
 
-gc.collect()  # what compiling left: what follows needs the heap in one piece
+tidy(__file__)

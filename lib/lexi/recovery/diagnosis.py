@@ -1,10 +1,10 @@
 # Questions to the module, from the bottom up, whose answers make a Case's View. They touch nothing,
 # but for a PIN that is entered once.
 
-import gc
 from micropython import const
 
 from atport.errors import AtTimeout, CmeError, PortError
+from atport.lazy import tidy
 from atport.line import INT
 from atport.text import readable
 
@@ -236,4 +236,4 @@ def _is_answer(line):
     return line.kind(1) == INT
 
 
-gc.collect()  # what compiling left: what follows needs the heap in one piece
+tidy(__file__)

@@ -2,8 +2,9 @@
 # order, and the first that has something to say decides. Pure: a Case (case.py) and the time go
 # in, a Decision (moves.py) comes out; nothing is sent, booked or waited for here.
 
-import gc
 from micropython import const
+
+from atport.lazy import tidy
 
 from .. import codes
 from . import policy
@@ -334,4 +335,4 @@ RULES = (
 )
 
 
-gc.collect()  # what compiling left: what follows needs the heap in one piece
+tidy(__file__)
