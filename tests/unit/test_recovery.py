@@ -58,6 +58,7 @@ from lexi.recovery.policy import (
 )
 
 HOUR_S = 3600
+QUIET_S = policy.DEFAULT["quiet_s"]
 DAY_S = 86400
 BOOT_S = 420  # no verdict on a registration so long after a boot
 
@@ -815,7 +816,10 @@ class ForceTest(unittest.TestCase):
                 node = self.well(pins=pins)
                 node.view.reachable = False
                 node.case.force(step, 721)
-                node.run(1300)
+                died_s = node.now_s
+                node.run(died_s + QUIET_S - 1)  # it died while all was well
+                self.assertEqual(node.taken, [])
+                node.run(died_s + QUIET_S + 300)
                 for _, action, _, why in node.taken:
                     self.assertEqual((action, why), (PIN_RESET, DEAD_PORT))
                 self.assertEqual(len(node.taken), 1 if pins else 0)
@@ -1462,9 +1466,29 @@ class FaultTest(unittest.TestCase):
             self.assertEqual(node.parked, [why], texts.REASONS[why])
             self.assertEqual(node.taken, [], texts.REASONS[why])
 
-    def test_refusals_lead_to_soft_resets_only_ever_more_seldom(self):
+    def test_refusals_lead_to_power_once_a_day_after_two_soft_resets(self):
+        rows = (
+            (policy.HAS_RESET, PIN_RESET),
+            (policy.HAS_POWER, POWER_CYCLE),
+            (policy.HAS_RESET | policy.HAS_POWER, POWER_CYCLE),
+        )
+        for situation in (is_denied, sim_failed):
+            for pins, expected in rows:
+                node = Node(pins=pins)
+                situation(node)
+                node.run(4 * DAY_S + HOUR_S)
+                steps = node.steps()
+                times = [row[0] for row in node.taken if row[1] == expected]
+                self.assertTrue(steps.index(expected) >= 2, "%r" % steps)
+                self.assertEqual(set(steps), {SOFT_RESET, expected})
+                self.assertEqual([at_s // DAY_S for at_s in times], [1, 2, 3, 4])
+                self.assertTrue(times[0] <= DAY_S + 60)
+                for earlier_s, later_s in zip(times, times[1:]):
+                    self.assertTrue(later_s - earlier_s >= DAY_S)
+
+    def test_refusals_lead_to_soft_resets_only_ever_more_seldom_without_pins(self):
         for situation, why in ((is_denied, DENIED), (sim_failed, policy.SIM_FAULT)):
-            node = Node()
+            node = Node(pins=0)
             situation(node)
             node.run(4 * DAY_S)
             self.assertEqual(set(node.steps()), {SOFT_RESET})

@@ -9,15 +9,29 @@ import sys
 import unittest
 
 import harness  # noqa: F401  (first: it may hide the machine code)
+from fake_node import MemoryStore
 
 from lexi import codes
-from lexi.recovery import booking, ladder, moves, policies, policy, reader, store, texts
+from lexi.recovery import booking, ladder, moves, policies, policy, store, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery.case import Case
 
 FOLDER = __file__.rsplit("/", 2)[0] + "/scenarios"
 CHANCES = ((0, 1), (1, 2), (1, 1))
 MAX_DECISIONS = 100000
+RESTARTS = (policy.SOFT_RESET, policy.PIN_RESET, policy.POWER_CYCLE, policy.SWITCH_ON)
+START_S = 30  # a start of the supervisor that nobody answers
+ALIVE_S = 41  # until it calls the port dead
+
+
+class Client:
+    """A client on the MCU whose reports are followed."""
+
+    def __init__(self):
+        self.lost_s = None
+
+    def trouble(self, now_s):
+        return None if self.lost_s is None else (self.lost_s, 0)
 
 
 class World:
@@ -30,10 +44,15 @@ class World:
         options = scenario.get("options", {})
         rules = dict(getattr(policies, policy_of(scenario)) if rules is None else rules)
         rules.update(options.get("change", {}))
-        self.case = Case(rules, Budgets(rules), lambda n: (n - 1) * over // under)
-        self.view = self.case.view
-        self.view.reachable = True
-        self.view.pins = options.get("pins", policy.HAS_RESET | policy.HAS_POWER)
+        self.rules = rules
+        self.chance = lambda n: (n - 1) * over // under
+        self.servers = options.get("servers", [721])
+        self.pins = options.get("pins", policy.HAS_RESET | policy.HAS_POWER)
+        self.kept = MemoryStore()
+        self.client = Client() if options.get("follow") else None
+        self.life = 0  # of the MCU
+        self.dead = False  # the port answers nothing
+        self.start()
         self.found = {  # what a diagnosis finds
             "sim": policy.SIM_READY,
             "attached": True,
@@ -44,14 +63,16 @@ class World:
             "disabled": (),
         }
         self.codes = {}  # what a poll tells: {server: (code, seconds to the next update)}
-        self.case.watch(options.get("servers", [721]))
+        self.view.reachable = True
         self.case.restarted(0)  # MCU and module start together
-        self.mute = False  # it answers nothing
+        self.mute = False  # it answers no poll and no diagnosis
         self.fota = 1  # what the last sign of an update said
         self.added = 0
         self.todo = []  # (time, number, verb and its arguments)
+        self.by_record = False  # what the ladder writes matters
         for at_s, *step in self.pure.get("steps", []):
             self.add(at_s, step)
+            self.by_record = self.by_record or step[-1] == "old"
         self.reactions = self.pure.get("on", [])
         self.counts = {}
         self.taken = []  # (time, action, server)
@@ -103,13 +124,27 @@ class World:
         elif verb == "found":
             self.found[args[0]] = tuple(args[1]) if isinstance(args[1], list) else args[1]
         elif verb == "view":  # and told by a URC
+            if args[0] == "reachable":
+                self.dead = not args[1]
             self.found[args[0]] = args[1]
             setattr(self.view, args[0], args[1])
+        elif verb == "dead":
+            self.dead = bool(args[0])
+            if not self.dead:
+                self.answered()
+        elif verb == "silent":  # the start of that life of the MCU failed
+            if self.dead and args[0] == self.life:
+                self.view.silent = self.view.reachable is None
+        elif verb == "port dead":  # in the same life, and nothing answered since
+            if self.dead and args[0] == self.life:
+                self.view.reachable = False
+        elif verb == "reports":
+            self.client.lost_s = None if args[0] else self.now_s
         elif verb == "fota":
             if not args[0]:
                 case.budgets.fota_s = policy.NEVER
             else:
-                case.budgets.fota_sign(self.now_s, args[0] != self.fota)
+                case.fota_sign(self.now_s, args[0] != self.fota)
                 self.fota = args[0]
         elif verb == "servers":
             case.watch(args[0])
@@ -120,7 +155,7 @@ class World:
         elif verb == "notification":
             pass  # activity only: nothing but one more time to decide
         elif verb == "mcu reset":
-            self.restart()
+            self.restart(*args)
         else:
             raise ValueError("pure step: %r" % verb)
 
@@ -133,22 +168,47 @@ class World:
         self.codes = {}
         self.case.restarted(self.now_s)
 
-    def restart(self):
-        """The MCU restarts: of the ladder only the record is left, and nobody saw the time."""
-        old = self.case
-        budgets = Budgets(old.policy)
-        reader.unpack(budgets, store.pack(old.budgets, self.now_s), self.now_s)
-        self.case = Case(old.policy, budgets, old.random, self.now_s)
-        self.case.watch([state.id for state in old.servers])
-        self.case.view.reachable = old.view.reachable
-        self.case.view.pins = self.view.pins
+    def start(self):
+        """The MCU starts, with what the record says."""
+        self.life += 1
+        budgets = Budgets(self.rules)
+        self.keeper = store.Keeper(self.kept, budgets)
+        self.keeper.load(self.now_s)
+        self.case = Case(self.rules, budgets, self.chance, self.now_s)
         self.view = self.case.view
-        if self.view.reachable:
+        self.view.pins = self.pins
+        self.case.watch(self.servers)
+        if self.client:
+            self.case.follow_client(self.client)
+
+    def restart(self, record="just written"):
+        """The MCU restarts. Of the ladder only the record is left, and nobody saw the time.
+
+        record: "old" is what the ladder wrote last, else it is as if it had a clock.
+        """
+        self.servers = [state.id for state in self.case.servers]
+        if record != "old":
+            self.keeper.save(self.now_s)
+        self.start()
+        self.fota = None
+        if not self.dead:
+            self.view.reachable = True
             self.tell()
+            return
+        self.add(self.now_s + START_S, ["silent", self.life])
+        self.add(self.now_s + START_S + ALIVE_S, ["port dead", self.life])
+
+    def answered(self):
+        # Nothing did before, in this life of the MCU or since the port was found dead.
+        if self.view.reachable is None:
+            self.case.booted(self.now_s)
+        elif self.view.reachable is False:
+            self.reboot()
+        self.view.reachable = True
 
     def tell(self):
         # The answer to a poll.
-        if self.mute:
+        if self.mute or self.dead:
             return
         case = self.case
         for state in case.servers:
@@ -163,7 +223,7 @@ class World:
         self.view.polls += 1
 
     def diagnose(self):
-        if self.mute:
+        if self.mute or self.dead:
             return
         for name, value in self.found.items():
             setattr(self.view, name, value)
@@ -188,7 +248,7 @@ class World:
             self.react(action, server)
 
     def react(self, action, server):
-        if action in (policy.SOFT_RESET, policy.PIN_RESET, policy.POWER_CYCLE):
+        if action in RESTARTS:
             self.reboot()
         elif action == policy.RADIO_ON:
             self.view.radio_on = self.found["radio_on"] = True
@@ -213,6 +273,12 @@ class World:
                 self.act(decision)
                 continue
             next_s = max(self.now_s + 1, self.case.wake_s)
+            if self.by_record:
+                if self.keeper.due_s(self.now_s) == 0:
+                    self.keeper.save(self.now_s)
+                due_s = self.keeper.due_s(self.now_s)
+                if due_s is not None:
+                    next_s = min(next_s, self.now_s + due_s)
             if self.todo:
                 next_s = min(next_s, self.todo[0][0])
             if next_s > until_s:

@@ -15,6 +15,8 @@ from lexi.recovery.policy import (
     CAP_STEPS,
     CAP_S,
     DEFAULT,
+    NEVER,
+    STEP_KICK,
     STEP_PARKED_REGISTER,
     STEP_PARKED_RESET,
     STEP_PAUSE,
@@ -23,11 +25,11 @@ from lexi.recovery.policy import (
     STEP_REGISTER,
     STEP_RESET,
 )
-from lexi.recovery.budget import Budgets
+from lexi.recovery.budget import KINDS, Budgets
 from lexi.recovery.rtc import RtcStore
 from lexi.recovery.store import CHECKPOINT_S, FileStore, Keeper, seal, unseal
 
-ALL_STEPS = range(STEP_REGISTER, STEP_PARKED_RESET + 1)
+ALL_STEPS = range(STEP_REGISTER, STEP_KICK + 1)
 RADIO = 0  # all kinds together
 HOUR_S = 3600
 DAY_S = 86400
@@ -72,8 +74,12 @@ def spent_budgets(rules=DEFAULT):
     budgets.repair(123)
     budgets.enabled = 1
     budgets.set_pin_tried(1)
+    budgets.fota_first_s = 8000
     budgets.fota_s = 9000
-    budgets.note(policy.RADIO_OFF, 0, policy.DETACHED, 9900)
+    budgets.down_s = 500
+    budgets.starts = 1
+    budgets.well = 1
+    budgets.died(9900, True)
     budgets.set_mark(policy.MARK_RADIO_OFF, 9950)
     return budgets
 
@@ -90,8 +96,9 @@ def picture(budgets, rules, now_s):
             (s, budgets.server_tries(s), bool(budgets.repaired(s))) for s in (721, 123, 65535, 7)
         ],
         "marks": (budgets.mark, now_s - budgets.mark_s, budgets.enabled, budgets.pin_tried),
-        "fota": now_s - budgets.fota_s,
-        "note": (budgets.last[:3], now_s - budgets.last[3]),
+        "fota": (now_s - budgets.fota_s, now_s - budgets.fota_first_s),
+        "port": (now_s - budgets.dead_s, budgets.starts),
+        "down": (now_s - budgets.down_s, budgets.troubled, budgets.well),
         "step": (budgets.last_step()[0], now_s - budgets.last_step()[1]),
     }
 
@@ -104,8 +111,10 @@ class BudgetsTest(unittest.TestCase):
             for step in range(len(STEPS)):
                 self.assertTrue(budgets.free_s(step, DAY_S) < 0)
             self.assertEqual(budgets.last_step()[0], 0)
-            self.assertEqual(list(budgets.tries), [0] * 8)
+            self.assertEqual(list(budgets.tries), [0] * KINDS)
             self.assertEqual((budgets.mark, budgets.enabled, budgets.pin_tried), (0, 0, 0))
+            self.assertEqual((budgets.troubled, budgets.well, budgets.starts), (0, 0, 0))
+            self.assertEqual((budgets.dead_s, budgets.down_s), (NEVER, NEVER))
             self.assertFalse(budgets.open(0))
             self.assertFalse(budgets.in_episode(721))
             self.assertFalse(budgets.dirty)
@@ -178,7 +187,8 @@ class BudgetsTest(unittest.TestCase):
             ("set_server_tries", lambda b: b.set_server_tries(721, 1)),
             ("repair", lambda b: b.repair(721)),
             ("end_episode", lambda b: b.end_episode(721)),
-            ("note", lambda b: b.note(1, 721, 2, 5)),
+            ("recovered", lambda b: b.recovered()),
+            ("died", lambda b: b.died(5, False)),
             ("set_mark", lambda b: b.set_mark(1, 5)),
             ("set_pin_tried", lambda b: b.set_pin_tried(1)),
         )
@@ -271,6 +281,90 @@ class ServersTest(unittest.TestCase):
         self.assertEqual(budgets.last_step()[0], 0)
 
 
+class PortTest(unittest.TestCase):
+    """What is kept of a module that does not answer, and of how it was before."""
+
+    def load(self, kept, now_s=0):
+        budgets = Budgets(DEFAULT)
+        keeper = Keeper(kept, budgets)
+        keeper.load(now_s)
+        return budgets, keeper
+
+    def test_a_start_counts_until_the_module_answers(self):
+        kept = MemoryStore()
+        for n in range(1, 300):
+            budgets, keeper = self.load(kept)
+            self.assertEqual(budgets.starts, min(n, 255))
+        budgets.answered()
+        self.assertTrue(budgets.dirty)
+        self.assertEqual((budgets.starts, budgets.dead_s), (0, NEVER))
+        keeper.save(5)
+        self.assertEqual(self.load(kept)[0].starts, 1)
+
+    def test_the_answer_to_the_first_start_needs_no_record(self):
+        kept = MemoryStore()
+        budgets, _ = self.load(kept)
+        budgets.answered()
+        self.assertFalse(budgets.dirty)
+        budgets, _ = self.load(kept)
+        self.assertEqual((budgets.starts, budgets.dead_s), (2, NEVER))
+
+    def test_a_life_too_short_for_a_checkpoint_counts_some_seconds(self):
+        kept = MemoryStore()
+        ages = []
+        for _ in range(12):
+            budgets, _ = self.load(kept)
+            ages.append(0 if budgets.dead_s == NEVER else -budgets.dead_s)
+        self.assertEqual(ages, [0, 0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50])
+
+    def test_of_a_dead_port_the_first_time_counts(self):
+        budgets = Budgets(DEFAULT)
+        budgets.well = 1
+        budgets.died(100, True)
+        self.assertEqual((budgets.dead_s, budgets.well, budgets.dirty), (100, 1, True))
+        budgets.dirty = False
+        budgets.died(200, False)
+        self.assertEqual((budgets.dead_s, budgets.well, budgets.dirty), (100, 1, False))
+
+    def test_one_that_dies_in_trouble_was_not_well(self):
+        for well, known, expected in ((1, True, 1), (1, False, 0), (0, True, 0), (0, False, 0)):
+            budgets = Budgets(DEFAULT)
+            budgets.well = well
+            budgets.died(100, known)
+            self.assertEqual(budgets.well, expected)
+
+    def test_any_step_ends_that_all_was_well(self):
+        for step in ALL_STEPS:
+            budgets = Budgets(DEFAULT)
+            budgets.recovered()
+            self.assertEqual((budgets.well, budgets.troubled), (1, 0))
+            budgets.spend(RADIO, 100)  # no step of ours
+            self.assertEqual((budgets.well, budgets.troubled), (1, 0))
+            budgets.spend(step, 100)
+            self.assertEqual((budgets.well, budgets.troubled), (0, 1))
+
+    def test_that_all_is_well_is_written_once(self):
+        budgets = Budgets(DEFAULT)
+        budgets.down_s = 5
+        budgets.recovered()
+        self.assertTrue(budgets.dirty)
+        self.assertEqual(budgets.down_s, NEVER)
+        budgets.dirty = False
+        budgets.recovered()
+        self.assertFalse(budgets.dirty)
+
+    def test_a_lost_record_may_hide_an_update(self):
+        budgets = Budgets(DEFAULT)
+        budgets.exhaust(5)
+        self.assertEqual(budgets.well, 1)
+
+    def test_a_dead_port_needs_checkpoints(self):
+        keeper, budgets, now_s = grown(MemoryStore())
+        budgets.died(now_s, True)
+        keeper.save(now_s)
+        self.assertEqual(keeper.due_s(now_s), CHECKPOINT_S)
+
+
 class RecordTest(unittest.TestCase):
     def test_it_holds_everything_on_any_other_clock(self):
         for rules in (DEFAULT, VERIZON, GENTLE):
@@ -316,7 +410,8 @@ class RecordTest(unittest.TestCase):
                 other = Budgets(DEFAULT)
                 store.unpack(other, store.pack(spent_budgets(), 10000, saved_s), now_s, loaded_s)
                 self.assertEqual(other.fota_s, now_s - (10000 - spent_budgets().fota_s), name)
-                other.fota_s -= elapsed_s  # it alone ages by uptime: a clock can be wrong
+                other.fota_s -= elapsed_s  # an update ages by uptime: a clock can be wrong
+                other.fota_first_s -= elapsed_s
                 self.assertTrue(picture(other, DEFAULT, now_s - elapsed_s) == expected, name)
 
     def test_after_many_years_all_is_free_and_nothing_overflows(self):
@@ -335,7 +430,7 @@ class RecordTest(unittest.TestCase):
         data = store.pack(spent_budgets(), 10000, SET_S + 5.25)
         other = Budgets(DEFAULT)
         store.unpack(other, data, 0, SET_S + 605.75)
-        self.assertTrue(600 <= 0 - other.last[3] - 100 <= 601)
+        self.assertTrue(600 <= 0 - other.dead_s - 100 <= 601)
 
     def test_the_newest_steps_are_kept_when_a_cap_shrinks(self):
         budgets = Budgets(DEFAULT)
@@ -592,6 +687,7 @@ class FileStoreTest(unittest.TestCase):
         self.assertTrue(keeper.save(10000))
         other = Budgets(DEFAULT)
         Keeper(FileStore(self.path), other).load(20)
+        budgets.starts += 1  # which is what a load means
         self.assertTrue(picture(other, DEFAULT, 20) == picture(budgets, DEFAULT, 10000))
 
 
