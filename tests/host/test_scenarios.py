@@ -37,6 +37,8 @@ ALWAYS = {
 HOUR_S = 3600
 AT_ONCE_S = 0.05  # a URC on the wire
 POWER_OFF_S = 2  # PWR_ON is pressed at least so long to switch off
+POWER_CYCLE_S = 30  # until the press that switches on again
+KICK = "kick the reporting client"
 
 # What a step looks like on the wire.
 COMMANDS = (
@@ -87,6 +89,7 @@ def play(scenario, folder, chance):
         for at_s, *step in part.get("steps", []):
             schedule(world, verbs, at_s, *step)
         on_command(world, verbs, part.get("on", []))
+        on_power(world, module, part.get("on", []))
         if part.get("start_s", 0):
             world.at(part["start_s"], node.start)
         else:
@@ -121,6 +124,24 @@ def on_command(world, verbs, reactions):
     world.node.on_write = look
 
 
+def on_power(world, module, reactions):
+    # The same for the module being switched on, in place of a command: "power on".
+    record = module.record
+    count = 0
+
+    def look(kind, *values):
+        nonlocal count
+        record(kind, *values)
+        if (kind, *values) == ("power", "on"):
+            count += 1
+            for command, nth, delay_s, verb in reactions:
+                if command == "power on" and nth in (0, count):
+                    world.after(delay_s, verb)
+
+    if any(command == "power on" for command, *_ in reactions):
+        module.record = look
+
+
 # Reading
 
 
@@ -134,7 +155,8 @@ class Seen:
         self.early_s = early_s
         self.late_s = late_s
         self.commands = [(entry[0], entry[2]) for entry in module.happened("command")]
-        self.actions = actions(module)
+        kicks = [(at_s, KICK, 0) for at_s, report in reports if "kicked" in report]
+        self.actions = sorted(actions(module) + kicks)
         self.reports = reports
         self.told = [(at_s, report["text"]) for at_s, report in reports if "text" in report]
 
@@ -157,11 +179,15 @@ class Seen:
 def actions(module):
     """Steps the host took, from the module's history: (time, action, server)."""
     taken = []
+    cycle_s = -POWER_CYCLE_S
     for at_s, kind, *what in module.history:
         if kind == "pin" and what[0] == "RESET_N":
             taken.append((at_s, "pin reset", 0))
         elif kind == "pin" and what[0] == "PWR_ON" and what[1] >= POWER_OFF_S:
             taken.append((at_s, "power cycle", 0))
+            cycle_s = at_s
+        elif kind == "pin" and what[0] == "PWR_ON" and at_s > cycle_s + POWER_CYCLE_S:
+            taken.append((at_s, "switch on", 0))
         elif kind == "command":
             for pattern, name in COMMANDS:
                 match = pattern.fullmatch(what[0])

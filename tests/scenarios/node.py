@@ -1,6 +1,8 @@
 # A supervised node, for test_scenarios.py and others: arguments are one JSON object.
-#   policy (name), change (fields of it), servers, pins (1 reset, 2 power, 3 both), pin (of the
+#   policy (name), change (fields of it), servers, pins (1 reset, 2 power, 4 power on), pin (of the
 #   SIM), veto (seconds by which every step is put off)
+#   follow ([[at_s, 1 | 0], ...]: when the reports of a client on the MCU arrive, or do not; it
+#   kicks itself, which helps when the list says so)
 #   timeout_ms (of LwM2M commands)
 #   chance (percent: how much of what it can add to a wait it does add; without it, random)
 #   hear (report every event of the registry)
@@ -35,6 +37,33 @@ async def power_cycle(sleep_ms):
     await asyncio.sleep(6)
 
 
+async def power_on(sleep_ms):
+    await virtual.pin("pwr_on", 300)
+    await asyncio.sleep(6)
+
+
+class Client:
+    """A client on the MCU, whose reports arrive at some times and at others do not."""
+
+    def __init__(self, clock, times):
+        self._clock = clock
+        self._times = times
+        self._lost_s = None  # of the supervisor's clock
+        self.stir = None
+
+    def trouble(self, now_s):
+        return None if self._lost_s is None else (self._lost_s, 0)
+
+    def kick(self):
+        virtual.report({"kicked": True})
+
+    async def run(self):
+        for at_s, arrive in self._times:
+            await asyncio.sleep(max(0, at_s - virtual.now_ms / 1000))
+            self._lost_s = None if arrive else self._clock.now_s()
+            self.stir()
+
+
 def chance(n):
     return (n - 1) * OPTIONS["chance"] // 100
 
@@ -52,6 +81,7 @@ def options():
         "pin": OPTIONS.get("pin"),
         "pin_reset": reset_pin if pins & 1 else None,
         "power_cycle": power_cycle if pins & 2 else None,
+        "power_on": power_on if pins & 4 else None,
         "veto": (lambda action, server, reason: veto_s) if veto_s else None,
         "random": chance if "chance" in OPTIONS else virtual.random,
     }
@@ -106,6 +136,10 @@ async def main():
     watcher = supervisor.Supervisor(lexi, **options())
     watcher.subscribe(tell)
     tasks = [asyncio.create_task(watcher.run())]
+    if "follow" in OPTIONS:
+        client = Client(lexi.channel.clock, OPTIONS["follow"])
+        client.stir = watcher.follow(client)
+        tasks.append(asyncio.create_task(client.run()))
     if virtual.starts == 1:
         tasks.append(asyncio.create_task(apply(lexi, OPTIONS.get("application", []))))
     told = None

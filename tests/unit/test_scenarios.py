@@ -52,6 +52,7 @@ class World:
         self.client = Client() if options.get("follow") else None
         self.life = 0  # of the MCU
         self.dead = False  # the port answers nothing
+        self.off = False  # the MCU
         self.start()
         self.found = {  # what a diagnosis finds
             "sim": policy.SIM_READY,
@@ -132,6 +133,8 @@ class World:
             self.dead = bool(args[0])
             if not self.dead:
                 self.answered()
+            elif self.now_s == 0:
+                self.unanswered()
         elif verb == "silent":  # the start of that life of the MCU failed
             if self.dead and args[0] == self.life:
                 self.view.silent = self.view.reachable is None
@@ -155,6 +158,11 @@ class World:
         elif verb == "notification":
             pass  # activity only: nothing but one more time to decide
         elif verb == "mcu reset":
+            self.restart(*args)
+        elif verb == "mcu off":
+            self.off = True
+        elif verb == "mcu on":
+            self.off = False
             self.restart(*args)
         else:
             raise ValueError("pure step: %r" % verb)
@@ -191,10 +199,16 @@ class World:
             self.keeper.save(self.now_s)
         self.start()
         self.fota = None
-        if not self.dead:
+        if self.dead:
+            self.unanswered()
+        else:
             self.view.reachable = True
             self.tell()
-            return
+
+    def unanswered(self):
+        # Nothing answers since the MCU started; case.py may know that the port is dead.
+        if self.view.reachable:
+            self.view.reachable = None
         self.add(self.now_s + START_S, ["silent", self.life])
         self.add(self.now_s + START_S + ALIVE_S, ["port dead", self.life])
 
@@ -234,6 +248,8 @@ class World:
         action = decision.action
         server = decision.server
         booking.take(self.case, decision, self.now_s)
+        if self.by_record:
+            self.keeper.save(self.now_s)
         if action == policy.POLL:
             self.polls.append(self.now_s)
             self.tell()
@@ -267,6 +283,9 @@ class World:
         for _ in range(MAX_DECISIONS):
             while self.todo and self.todo[0][0] <= self.now_s:
                 self.apply(*self.todo.pop(0)[2])
+            if self.off:
+                self.now_s = self.todo[0][0]
+                continue
             decision = ladder.decide(self.case, self.now_s)
             self.note(decision)
             if decision.action != policy.NONE:
