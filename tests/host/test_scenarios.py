@@ -16,7 +16,9 @@ from lexisim import Config, Module, ServerSpec, codes
 from lockstep import SCENARIOS, Node, World
 
 # Those of `make test`: each step once, each way in which a registration goes and comes back.
-QUICK = "01 03 07 10 11 15 16 18 20b 22a 23 24 26a 29 30d 37 40 48 52 58 64 69 76".split()
+QUICK = (
+    "01 03 07 10 11 15 16 18 20b 22a 23 24 26a 29 30d 37 40 48 52 58 64 69 76 85a 88a 90a 90b 91a"
+).split()
 FILES = [
     pytest.param(
         path, id=path.stem, marks=[] if path.stem.split("_")[0] in QUICK else pytest.mark.slow

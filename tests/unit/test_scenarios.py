@@ -49,7 +49,7 @@ class World:
         self.servers = options.get("servers", [721])
         self.pins = options.get("pins", policy.HAS_RESET | policy.HAS_POWER)
         self.kept = MemoryStore()
-        self.client = Client() if options.get("follow") else None
+        self.client = Client() if self.pure.get("follow") else None
         self.life = 0  # of the MCU
         self.dead = False  # the port answers nothing
         self.off = False  # the MCU
@@ -68,8 +68,7 @@ class World:
         self.case.restarted(0)  # MCU and module start together
         self.mute = False  # it answers no poll and no diagnosis
         self.fota = 1  # what the last sign of an update said
-        self.added = 0
-        self.todo = []  # (time, number, verb and its arguments)
+        self.todo = []  # (time, verb and its arguments)
         self.by_record = False  # what the ladder writes matters
         for at_s, *step in self.pure.get("steps", []):
             self.add(at_s, step)
@@ -89,10 +88,11 @@ class World:
             _, gap_s, until_s, *step = step
         else:
             gap_s, until_s = 1, at_s
+        i = 0
         for each_s in range(at_s, until_s + 1, gap_s):
-            self.added += 1
-            self.todo.append((each_s, self.added, step))
-        self.todo.sort(key=lambda each: each[:2])
+            while i < len(self.todo) and self.todo[i][0] <= each_s:
+                i += 1
+            self.todo.insert(i, (each_s, step))
 
     def apply(self, verb, *args):
         case = self.case
@@ -127,7 +127,8 @@ class World:
         elif verb == "view":  # and told by a URC
             if args[0] == "reachable":
                 self.dead = not args[1]
-            self.found[args[0]] = args[1]
+            else:
+                self.found[args[0]] = args[1]
             setattr(self.view, args[0], args[1])
         elif verb == "dead":
             self.dead = bool(args[0])
@@ -282,10 +283,13 @@ class World:
     def run(self, until_s):
         for _ in range(MAX_DECISIONS):
             while self.todo and self.todo[0][0] <= self.now_s:
-                self.apply(*self.todo.pop(0)[2])
-            if self.off:
+                self.apply(*self.todo.pop(0)[1])
+            if self.off and self.todo and self.todo[0][0] <= until_s:
                 self.now_s = self.todo[0][0]
                 continue
+            if self.off:
+                self.now_s = until_s
+                return
             decision = ladder.decide(self.case, self.now_s)
             self.note(decision)
             if decision.action != policy.NONE:
