@@ -1,7 +1,8 @@
 # Shows that the files here notice it when one cell of a policy is wrong: of a row of the state
 # table, of a step, or one of the other numbers. For each cell there is a mutant of the policy in
-# which that cell alone differs, by as little as it can, once for each direction. The "pure" part
-# of one file after the other is run against it until one does not end as expected.
+# which that cell alone differs, by as little as it can, once for each direction. The same for the
+# ladder's rules: each is deleted, and each is put behind the next one. The "pure" part of one file
+# after the other is run against a mutant until one does not end as expected.
 #
 #     micropython mutate.py [--full] [--shard 0/2] [--match text] [--only 01,31] [--without 31] [-v]
 #
@@ -21,7 +22,7 @@ import time
 import test_scenarios
 
 from lexi import codes
-from lexi.recovery import policies, policy, policy_check
+from lexi.recovery import ladder, policies, policy, policy_check
 
 POLICIES = ("DEFAULT", "VERIZON", "GENTLE")
 TABLES = ("states", "steps")
@@ -40,14 +41,14 @@ def main(arguments):
     report["killers"] = {}
     hunt = Hunt(files)
     number = 0
-    for name in POLICIES:
-        for cell, text, rules in mutants(name, options["full"]):
+    for name in ("RULES",) + POLICIES:
+        for cell, text, change in mutants(name, options["full"]):
             text = "%s %s %s" % (name, " ".join(str(each) for each in cell), text)
             if options["match"] not in text:
                 continue
             number += 1
             if number % parts == part:
-                count(report, text, hunt.killer(name, cell, rules), options["v"])
+                count(report, text, hunt.killer(name, cell, change), options["v"])
                 gc.collect()
     report["seconds"] = round(time.time() - start_s, 1)
     print(json.dumps(report))
@@ -78,10 +79,25 @@ def count(report, text, killer, verbose):
         print("%-50s %s" % (text, killer or "SURVIVES"))
 
 
-# The mutants of a policy: (table, row, field), what is changed in it, the policy.
+# The mutants of a policy: (table, row, field), what is changed in it, the policy. Those of the
+# ladder's rules: (rule,), what is done to it, the rules.
 
 
 def mutants(name, full):
+    return rule_mutants() if name == "RULES" else policy_mutants(name, full)
+
+
+def rule_mutants():
+    rules = ladder.RULES
+    for i, rule in enumerate(rules):
+        yield (rule.__name__,), "deleted", rules[:i] + rules[i + 1 :]
+        if i + 1 < len(rules):
+            behind = rules[i + 1]
+            swapped = rules[:i] + (behind, rule) + rules[i + 2 :]
+            yield (rule.__name__,), "behind " + behind.__name__, swapped
+
+
+def policy_mutants(name, full):
     rules = getattr(policies, name)
     default = policy.DEFAULT
     own = name == "DEFAULT"
@@ -232,7 +248,26 @@ class Hunt:
         self.files = files
         self.last = {}  # part of a cell: the file that noticed its last mutant
 
-    def killer(self, name, cell, rules):
+    def killer(self, name, cell, change):
+        if name == "RULES":
+            return self.killer_of_rules(change)
+        return self.killer_of_policy(name, cell, change)
+
+    def killer_of_rules(self, rules):
+        ladder.RULES, sound = rules, ladder.RULES
+        try:
+            for file in self.files:
+                try:
+                    wrong = file.wrong(getattr(policies, file.policy))
+                except Exception:  # no decision, or the ladder runs in circles
+                    wrong = True
+                if wrong:
+                    return file.name
+        finally:
+            ladder.RULES = sound
+        return None
+
+    def killer_of_policy(self, name, cell, rules):
         try:
             policy.check_policy(rules)
         except ValueError:

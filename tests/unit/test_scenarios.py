@@ -66,7 +66,7 @@ class World:
         self.codes = {}  # what a poll tells: {server: (code, seconds to the next update)}
         self.view.reachable = True
         self.case.restarted(0)  # MCU and module start together
-        self.mute = False  # it answers no poll and no diagnosis
+        self.mute = 0  # 1: it answers no poll and no diagnosis; 2: no poll
         self.fota = 1  # what the last sign of an update said
         self.todo = []  # (time, verb and its arguments)
         self.by_record = False  # what the ladder writes matters
@@ -155,7 +155,7 @@ class World:
         elif verb == "force":
             case.force(*args)
         elif verb == "mute":
-            self.mute = bool(args[0])
+            self.mute = args[0]
         elif verb == "notification":
             pass  # activity only: nothing but one more time to decide
         elif verb == "mcu reset":
@@ -238,7 +238,7 @@ class World:
         self.view.polls += 1
 
     def diagnose(self):
-        if self.mute or self.dead:
+        if self.mute == 1 or self.dead:
             return
         for name, value in self.found.items():
             setattr(self.view, name, value)
@@ -462,7 +462,7 @@ def jump(old, new, at_s, rules=None, mute=False):
     world = World({"pure": {"steps": steps}}, CHANCES[0], rules)
     world.run(at_s - 1)
     world.polls = []
-    world.mute = mute
+    world.mute = int(mute)
     world.run(at_s + 5)
     return world
 
