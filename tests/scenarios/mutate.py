@@ -22,7 +22,9 @@ import time
 import test_scenarios
 
 from lexi import codes
-from lexi.recovery import ladder, policies, policy, policy_check
+from lexi.recovery import policies, policy, policy_check, reports
+from lexi.recovery.budget import Budgets
+from lexi.recovery.case import Case
 
 POLICIES = ("DEFAULT", "VERIZON", "GENTLE")
 TABLES = ("states", "steps")
@@ -41,7 +43,7 @@ def main(arguments):
     report["killers"] = {}
     hunt = Hunt(files)
     number = 0
-    for name in ("RULES",) + POLICIES:
+    for name in ("RULES", *POLICIES):
         for cell, text, change in mutants(name, options["full"]):
             text = "%s %s %s" % (name, " ".join(str(each) for each in cell), text)
             if options["match"] not in text:
@@ -88,12 +90,14 @@ def mutants(name, full):
 
 
 def rule_mutants():
-    rules = ladder.RULES
+    case = Case(policy.DEFAULT, Budgets(policy.DEFAULT), lambda n: 0)
+    reports.Reports(case)  # with its own
+    rules = tuple(case.rules)
     for i, rule in enumerate(rules):
         yield (rule.__name__,), "deleted", rules[:i] + rules[i + 1 :]
         if i + 1 < len(rules):
             behind = rules[i + 1]
-            swapped = rules[:i] + (behind, rule) + rules[i + 2 :]
+            swapped = (*rules[:i], behind, rule, *rules[i + 2 :])
             yield (rule.__name__,), "behind " + behind.__name__, swapped
 
 
@@ -254,7 +258,7 @@ class Hunt:
         return self.killer_of_policy(name, cell, change)
 
     def killer_of_rules(self, rules):
-        ladder.RULES, sound = rules, ladder.RULES
+        test_scenarios.World.order = rules
         try:
             for file in self.files:
                 try:
@@ -264,7 +268,7 @@ class Hunt:
                 if wrong:
                     return file.name
         finally:
-            ladder.RULES = sound
+            test_scenarios.World.order = None
         return None
 
     def killer_of_policy(self, name, cell, rules):

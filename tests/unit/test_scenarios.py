@@ -12,7 +12,7 @@ import harness  # noqa: F401  (first: it may hide the machine code)
 from fake_node import MemoryStore
 
 from lexi import codes
-from lexi.recovery import booking, ladder, moves, policies, policy, store, texts
+from lexi.recovery import booking, ladder, moves, policies, policy, reports, store, texts
 from lexi.recovery.budget import Budgets
 from lexi.recovery.case import Case
 
@@ -33,9 +33,17 @@ class Client:
     def trouble(self, now_s):
         return None if self.lost_s is None else (self.lost_s, 0)
 
+    def kick(self):
+        pass  # the "on" of a file says what comes of it
+
 
 class World:
-    """The module as the "pure" part of a file describes it, and the ladder on a fake clock."""
+    """The module as the "pure" part of a file describes it, and the ladder on a fake clock.
+
+    order: another one of the ladder's rules, for mutate.py.
+    """
+
+    order = None
 
     def __init__(self, scenario, chance, rules=None):
         over, under = chance
@@ -188,7 +196,10 @@ class World:
         self.view.pins = self.pins
         self.case.watch(self.servers)
         if self.client:
-            self.case.follow_client(self.client)
+            reports.Reports(self.case).add(self.client)
+        if self.order:  # those of reports.py want a client
+            own = () if self.client else (reports.remedied, reports.lost)
+            self.case.rules = [rule for rule in self.order if rule not in own]
 
     def restart(self, record="just written"):
         """The MCU restarts. Of the ladder only the record is left, and nobody saw the time.

@@ -1,6 +1,7 @@
 # Budgets, their record, and where it is kept: no reset refills a cap, and whatever cannot be read
 # or written counts as spent.
 
+import json
 import os
 import time
 import unittest
@@ -8,7 +9,7 @@ import unittest
 import harness  # noqa: F401  (first: it may hide the machine code)
 from fake_node import Chance, MemoryStore, Node, least, most_in, writes_per_day
 
-from lexi.recovery import policy, store, texts
+from lexi.recovery import policy, record, store, texts
 from lexi.recovery.policies import GENTLE, VERIZON
 from lexi.recovery.texts import STEPS
 from lexi.recovery.policy import (
@@ -26,8 +27,9 @@ from lexi.recovery.policy import (
     STEP_RESET,
 )
 from lexi.recovery.budget import KINDS, Budgets
+from lexi.recovery.record import unseal
 from lexi.recovery.rtc import RtcStore
-from lexi.recovery.store import CHECKPOINT_S, FileStore, Keeper, seal, unseal
+from lexi.recovery.store import CHECKPOINT_S, FileStore, Keeper, seal
 
 ALL_STEPS = range(STEP_REGISTER, STEP_KICK + 1)
 RADIO = 0  # all kinds together
@@ -101,6 +103,13 @@ def picture(budgets, rules, now_s):
         "down": (now_s - budgets.down_s, budgets.troubled, budgets.well),
         "step": (budgets.last_step()[0], now_s - budgets.last_step()[1]),
     }
+
+
+def ordered(data):
+    """A record as values, its servers in order."""
+    values = json.loads(data)
+    values[-1].sort()
+    return values
 
 
 class BudgetsTest(unittest.TestCase):
@@ -372,15 +381,15 @@ class RecordTest(unittest.TestCase):
             expected = picture(spent_budgets(rules), rules, 10000)
             for now_s in (0, 1, 10000, 10001, YEAR_S):
                 other = Budgets(rules)
-                store.unpack(other, data, now_s)
+                record.unpack(other, data, now_s)
                 self.assertTrue(picture(other, rules, now_s) == expected, "%d" % now_s)
                 self.assertFalse(other.dirty)
-                self.assertEqual(store.pack(other, now_s), data)
+                self.assertEqual(ordered(store.pack(other, now_s)), ordered(data))
 
     def test_new_budgets_stay_new(self):
         for now_s in (0, 5, YEAR_S):
             other = Budgets(DEFAULT)
-            store.unpack(other, store.pack(Budgets(DEFAULT), 12345), now_s)
+            record.unpack(other, store.pack(Budgets(DEFAULT), 12345), now_s)
             self.assertEqual(left(other, DEFAULT, now_s), full(DEFAULT))
             self.assertEqual(other.last_step()[0], 0)
             self.assertTrue(other.fota_s < now_s - YEAR_S)
@@ -408,7 +417,7 @@ class RecordTest(unittest.TestCase):
         for name, saved_s, loaded_s, elapsed_s in rows:
             for now_s in (0, 100, 50000):
                 other = Budgets(DEFAULT)
-                store.unpack(other, store.pack(spent_budgets(), 10000, saved_s), now_s, loaded_s)
+                record.unpack(other, store.pack(spent_budgets(), 10000, saved_s), now_s, loaded_s)
                 self.assertEqual(other.fota_s, now_s - (10000 - spent_budgets().fota_s), name)
                 other.fota_s -= elapsed_s  # an update ages by uptime: a clock can be wrong
                 other.fota_first_s -= elapsed_s
@@ -419,17 +428,17 @@ class RecordTest(unittest.TestCase):
         data = store.pack(spent_budgets(), 10000, wall_s)
         for years in (1, 17, 18, 40, 80):
             other = Budgets(DEFAULT)
-            store.unpack(other, data, 0, wall_s + years * YEAR_S)
+            record.unpack(other, data, 0, wall_s + years * YEAR_S)
             self.assertEqual(left(other, DEFAULT, 0), full(DEFAULT), "%d" % years)
             again = Budgets(DEFAULT)
-            store.unpack(again, store.pack(other, 0), 0)
+            record.unpack(again, store.pack(other, 0), 0)
             self.assertEqual(left(again, DEFAULT, 0), full(DEFAULT), "%d" % years)
 
     def test_a_clock_of_fractions_of_a_second_will_do(self):
         # time.time() is one on some ports
         data = store.pack(spent_budgets(), 10000, SET_S + 5.25)
         other = Budgets(DEFAULT)
-        store.unpack(other, data, 0, SET_S + 605.75)
+        record.unpack(other, data, 0, SET_S + 605.75)
         self.assertTrue(600 <= 0 - other.dead_s - 100 <= 601)
 
     def test_the_newest_steps_are_kept_when_a_cap_shrinks(self):
@@ -439,7 +448,7 @@ class RecordTest(unittest.TestCase):
         for i in range(15):
             budgets.spend(STEP_REGISTER, 1000 + i)
         other = Budgets(GENTLE)
-        store.unpack(other, store.pack(budgets, 2000), 2000)
+        record.unpack(other, store.pack(budgets, 2000), 2000)
         self.assertEqual(other.last_s(STEP_RESET), 300)
         self.assertEqual(other.free_s(STEP_RESET, DAY_S), 200 + DAY_S)
         self.assertEqual(other.free_s(STEP_REGISTER, HOUR_S), 1011 + HOUR_S)
@@ -450,7 +459,7 @@ class RecordTest(unittest.TestCase):
         for at_s in (100, 200):
             budgets.spend(STEP_RESET, at_s)
         other = Budgets(DEFAULT)
-        store.unpack(other, store.pack(budgets, 300), 300)
+        record.unpack(other, store.pack(budgets, 300), 300)
         self.assertEqual(other.left(STEP_RESET, 300, DAY_S), 1)
         other.spend(STEP_RESET, 300)
         self.assertEqual(other.free_s(STEP_RESET, DAY_S), 100 + DAY_S)
@@ -460,8 +469,9 @@ class RecordTest(unittest.TestCase):
         for i in range(8):
             budgets.set_server_tries(100 + i, i + 1)
         other = Budgets(DEFAULT, 2)
-        store.unpack(other, store.pack(budgets, 0), 0)
-        self.assertEqual(other.server_tries(100), 1)
+        record.unpack(other, store.pack(budgets, 0), 0)
+        for i in range(8):  # some share a place
+            self.assertTrue(other.server_tries(100 + i) >= 1)
 
     def test_what_is_no_record_is_refused_and_leaves_all_as_it_was(self):
         data = store.pack(spent_budgets(), 10000)
@@ -469,14 +479,14 @@ class RecordTest(unittest.TestCase):
             other = Budgets(DEFAULT)
             before = store.pack(other, 0)
             with self.assertRaises(ValueError):
-                store.unpack(other, bad, 0)
+                record.unpack(other, bad, 0)
             self.assertEqual(store.pack(other, 0), before)
 
     def test_no_part_of_a_record_raises_anything_else(self):
         data = store.pack(spent_budgets(), 10000)
         for size in range(len(data)):
             try:
-                store.unpack(Budgets(DEFAULT), data[:size], 0)
+                record.unpack(Budgets(DEFAULT), data[:size], 0)
             except ValueError:
                 pass
 
@@ -497,7 +507,7 @@ class RestartsTest(unittest.TestCase):
                 boot_s = true_s - chance(100)
                 budgets = Budgets(rules)
                 if kept:
-                    store.unpack(budgets, kept, true_s - boot_s, SET_S + true_s if wall else None)
+                    record.unpack(budgets, kept, true_s - boot_s, SET_S + true_s if wall else None)
             now_s = true_s - boot_s
             for step in ALL_STEPS:
                 if budgets.free_s(step, window_s(rules, step)) > now_s:
