@@ -34,6 +34,9 @@ BROKEN = {
     "tries": ("none", {"tries"}),  # a policy with more tries, and shorter waits
     "caps": ("none", {"cap"}),  # a policy with a higher cap
     "fota": ("none", {"fota"}),  # signs of a firmware update are ignored
+    "thaw": ("none", {"fota"}),  # an update that stands still is over too soon
+    "hasty": ("none", {"quiet"}),  # a module that may install a firmware is not left alone
+    "press": ("none", {"switch"}),  # PWR_ON is pressed again and again
     "blind": ("early", {"registered"}),  # registered servers are ignored
     "idle": ("none", {"liveness", "halfway"}),  # no step is ever taken
     "restless": ("none", {"busy"}),  # decides every second

@@ -26,7 +26,7 @@ from lexi.recovery import policies, policy, policy_check, reports
 from lexi.recovery.budget import Budgets
 from lexi.recovery.case import Case
 
-POLICIES = ("DEFAULT", "VERIZON", "GENTLE")
+NAMES = ("RULES", "DEFAULT", "VERIZON", "GENTLE")
 TABLES = ("states", "steps")
 STATE_FIELDS = ("class", "next", "stuck_s", "then")
 CLASS_NAMES = ("IDLE", "PROGRESS", "GOOD", "FAILED", "UNKNOWN")
@@ -43,7 +43,7 @@ def main(arguments):
     report["killers"] = {}
     hunt = Hunt(files)
     number = 0
-    for name in ("RULES", *POLICIES):
+    for name in NAMES:
         for cell, text, change in mutants(name, options["full"]):
             text = "%s %s %s" % (name, " ".join(str(each) for each in cell), text)
             if options["match"] not in text:
@@ -96,9 +96,9 @@ def rule_mutants():
     for i, rule in enumerate(rules):
         yield (rule.__name__,), "deleted", rules[:i] + rules[i + 1 :]
         if i + 1 < len(rules):
-            behind = rules[i + 1]
-            swapped = (*rules[:i], behind, rule, *rules[i + 2 :])
-            yield (rule.__name__,), "behind " + behind.__name__, swapped
+            swapped = list(rules)
+            swapped[i], swapped[i + 1] = swapped[i + 1], swapped[i]
+            yield (rule.__name__,), "behind " + swapped[i].__name__, swapped
 
 
 def policy_mutants(name, full):

@@ -4,8 +4,8 @@
 # written out here, for the policy DEFAULT; those of other policies are read from their tables.
 
 NOTHING = ("nothing", "poll")
-HARMLESS = ("nothing", "poll", "diagnose", "enable server", "park")
-RADIO = ("re-register", "pause", "resume", "radio off", "radio on")
+HARMLESS = ("nothing", "poll", "diagnose", "enable server", "park", "switch on")
+RADIO = ("re-register", "pause", "resume", "radio off", "radio on", "kick the reporting client")
 RESETS = ("soft reset", "pin reset", "power cycle")
 ACTIONS = HARMLESS + RADIO + RESETS
 
@@ -21,6 +21,7 @@ _DEFAULT = {
     "radio": (3600, 4, DAY_S),
     "reset": (3600, 3, DAY_S),
     "pins": (3600, 4, DAY_S),
+    "kick": (60, 10, HOUR_S),
 }
 _DEFAULT_ALL = 18  # in an hour
 _DEFAULT_WAITS = (60, 120, 240, 480, 480)  # before the 1st, 2nd ... re-registration
@@ -29,7 +30,7 @@ _DEFAULT_SPREAD = 300
 _DEFAULT_BOUND = 172800
 _DEFAULT_WRITES = 24 + 24 * 2 * 18  # records in a day
 
-_ROWS = {"re-register": 1, "pause": 2, "radio": 3, "reset": 4, "pins": 5}
+_ROWS = {"re-register": 1, "pause": 2, "radio": 3, "reset": 4, "pins": 5, "kick": 8}
 _KINDS = {
     "re-register": "re-register",
     "pause": "pause",
@@ -37,6 +38,7 @@ _KINDS = {
     "soft reset": "reset",
     "pin reset": "pins",
     "power cycle": "pins",
+    "kick the reporting client": "kick",
 }
 _ENDS = {"resume": "pause", "radio on": "radio off"}
 RESTORE_S = 900  # between two of these without a beginning of ours, unless the MCU restarts
@@ -46,6 +48,9 @@ _WIDE = ("pause", "radio off", "soft reset", "pin reset", "power cycle")
 KNOWN_S = 10  # a registration told of counts as known after so long
 HELD_S = 600  # a registration that held so long ends an episode
 FOTA_S = 3600  # a firmware update is over at the latest so long after its last sign
+FOTA_MAX_S = DAY_S  # and so long after the first one that was no news
+QUIET_S = 1800  # a port that dies while all is well gets no pin for so long
+KEPT_S = 120  # until what is well is surely in the record
 DETACHED_S = 60  # an announced update is overdue so long after its time, told up to 60 s late
 _START_WRITES = 8  # one at the start, and at 1, 2, 4 ... min behind it
 _EARLIEST_S = 900  # a pause, after all was fine; other wide steps: an hour
@@ -115,8 +120,12 @@ class Observer:
         self.attached = self.told_attached = False
         self.fine = False  # attached, and a server is registered and known to be
         self.fine_s = None  # when that was so the last time
-        self.fota_s = None
-        self.fota_kept_s = None
+        self.fota_s = self.fota_first_s = None
+        self.fota_kept_s = self.fota_first_kept_s = None
+        self.well_s = None  # since when all is well, without a step
+        self.died_s = None  # when the port died while all was well
+        self.heard = False  # the module answered since the MCU started
+        self.pressed = False  # PWR_ON was, to switch on
         self.ages = None
         self.ages_s = 0
         self.lasts = None
@@ -149,6 +158,10 @@ class Observer:
             for known in self.servers.values():
                 if known.enabled and known.good_s is not None and known.told in REGISTERED:
                     self.fine = True
+        if not self.fine:
+            self.well_s = None
+        elif self.well_s is None:
+            self.well_s = now_s
 
     def network(self, now_s, attached):
         self.attached = attached
@@ -194,8 +207,21 @@ class Observer:
                 known.due_s = now_s + timer_s
             known.timer_s = timer_s
 
-    def forgot(self, now_s):
+    def port(self, now_s, lives, known):
+        """The AT port lives or dies. known: as far as the MCU knows it lived until then."""
+        self.died_s = None
+        if not lives and known and self.well_s is not None and now_s - self.well_s >= KEPT_S:
+            self.died_s = now_s
+
+    def answered(self):
+        """The module answered the MCU."""
+        self.heard = True
+
+    def forgot(self, now_s, restart=True):
         """A restart of the module was noticed, or the MCU restarted."""
+        if restart and self.frozen(now_s):
+            self.fota_first_s = now_s
+        self.well_s = None
         if self.fine:
             self.fine_s = now_s
             self.fine = False
@@ -203,12 +229,17 @@ class Observer:
             self._held(known, now_s)
             known.told = known.told_good_s = known.due_s = None
 
-    def fota(self, now_s, running):
+    def fota(self, now_s, running, news):
+        """A sign of a firmware update. news: the MCU can tell that it is not the one before."""
+        if running and (news or self.fota_s is None or now_s >= self.fota_s + FOTA_S):
+            self.fota_first_s = now_s
         self.fota_s = now_s if running else None
         self.extra.append(now_s)
 
     def frozen(self, now_s):
-        return self.fota_s is not None and now_s < self.fota_s + FOTA_S
+        if self.fota_s is None:
+            return False
+        return now_s < min(self.fota_s + FOTA_S, self.fota_first_s + FOTA_MAX_S)
 
     # The record
 
@@ -223,6 +254,7 @@ class Observer:
         if not written:
             return
         self.fota_kept_s = self.fota_s
+        self.fota_first_kept_s = self.fota_first_s
         self.ages = ages
         self.ages_s = now_s
         self.writes.append(now_s)
@@ -236,7 +268,8 @@ class Observer:
 
     def loaded(self, now_s, ages, lost):
         """The MCU restarted and took over its record, or lost it."""
-        self.forgot(now_s)
+        self.forgot(now_s, False)
+        self.heard = self.pressed = False
         self.restored_s = None
         self.told_attached = False
         self.fine_s = None  # the record does not tell of what went well
@@ -250,7 +283,10 @@ class Observer:
             if any(ages):
                 self.wrong(now_s, "ages", "a lost record, but %r" % (ages,))
             return
-        self.fota_s = self.fota_kept_s
+        self.fota_s = self.fota_first_s = None
+        if self.fota_kept_s is not None:  # an update ages by uptime
+            self.fota_s = self.fota_kept_s + now_s - self.ages_s
+            self.fota_first_s = self.fota_first_kept_s + now_s - self.ages_s
         if self.ages is None:
             return
         passed_s = now_s - self.ages_s
@@ -296,8 +332,19 @@ class Observer:
             return
         if name == "enable server":
             self.extra += (now_s, now_s)
+        if name == "switch on":
+            if self.heard or self.pressed:
+                text = "the module answered" if self.heard else "again"
+                self.wrong(now_s, "switch", "switched on: %s" % text)
+            self.pressed = True
         if name in HARMLESS:
             return
+        if name in ("pin reset", "power cycle") and self.died_s is not None:
+            if now_s - self.died_s < QUIET_S:
+                text = "%s %d s after the port died while all was well"
+                self.wrong(now_s, "quiet", text % (name, now_s - self.died_s))
+        if self.well_s is not None:
+            self.well_s = now_s  # from here on, if it stays so
         if self.first_s is None:
             self.first_s = now_s
         if self.begun is not None and self.begun == _ENDS.get(name):
@@ -325,7 +372,7 @@ class Observer:
             self.restored_s = now_s
         else:
             self._kind(now_s, name, forced)
-            if name != "re-register":
+            if name in _WIDE:
                 self.restored_s = None
         self.all.append(now_s)
         while self.all[0] <= now_s - HOUR_S:

@@ -25,8 +25,8 @@ if sys.implementation.name != "micropython":
     sys.modules["lexi"] = _stub
 
 from lexi import codes
-from lexi.recovery import booking, ladder, moves, policies, policy, store, texts
-from lexi.recovery.budget import Budgets
+from lexi.recovery import booking, ladder, moves, policies, policy, reports, store, texts
+from lexi.recovery.budget import KINDS, Budgets
 from lexi.recovery.case import Case
 from observer import DAY_S, HOUR_S, REGISTERED, Limits, Observer
 
@@ -79,7 +79,9 @@ class Terms:
         self.servers = [721] if rng.chance(500) else [721, 123, 500, 65535][: 1 + rng(4)]
         self.policy = POLICIES[rng.pick(_SHARES)]
         self.reenable = rng.chance(250)
-        self.pins = rng.pick((0, 1, 2, 3, 3, 3))
+        self.pins = rng.pick((0, 1, 2, 3, 3, 3, 6, 7, 7))
+        self.autostart = rng.chance(700)  # it starts when it gets its power
+        self.follows = rng.chance(200)  # a client on the MCU too
         # how URCs get lost (per mille), doubled, and late
         self.lost = rng.pick((0, 0, 10, 50, 300, 1000))
         self.twice = rng.pick((0, 0, 20, 200))
@@ -177,7 +179,9 @@ class World:
         self.client_up = False
         self.attached = False
         self.attach_gen = 0
+        self.off = False  # by PWR_ON, or never switched on
         self.dead = None  # "reset", "power", "self": what revives the port
+        self.lives = True  # the port: it answers, or boots
         self.installing = False
         self.fota = 0
         self.refuses = self.mute_commands = False
@@ -213,7 +217,17 @@ class World:
     # Module: start and end
 
     def answers(self):
-        return self.dead is None and not self.booting and not self.installing
+        return self.dead is None and not (self.booting or self.installing or self.off)
+
+    def port(self):
+        """Tell when the port dies, and when it lives again."""
+        lives = self.dead is None and not (self.installing or self.off)
+        if lives != self.lives:
+            self.lives = lives
+            self.say("the port %s", "lives" if lives else "is dead")
+            self.observer.port(self.t, lives, self.mcu.on and self.mcu.view.reachable)
+            if not lives and self.mcu.on and self.rng.chance(500):
+                self.at(self.rng(300), self.mcu.application_asks, self.mcu.gen)
 
     def runs(self):
         return self.client_up and self.client_cure is None
@@ -222,7 +236,8 @@ class World:
         self.say("module boots")
         self.boot_gen += 1
         self.booting = True
-        self.installing = False
+        self.installing = self.off = False
+        self.port()
         self.fota = 0
         self.radio = 1
         if self.mode == 3 or self.needs_boot:
@@ -476,6 +491,7 @@ class World:
         can = (
             not self.booting
             and not self.installing
+            and not self.off
             and self.radio == 1
             and self.net
             and not self.denied
@@ -509,8 +525,12 @@ class World:
     # Module: commands. None: no answer; False: refused; True: OK.
 
     def command(self, name, server=0):
+        if name == "switch on":
+            if self.off:
+                self.boot()
+            return True if self.dead is None and not self.installing else None
         if name in ("pin reset", "power cycle"):
-            if self.dead == "power" and name == "pin reset":
+            if (self.dead == "power" or self.off) and name == "pin reset":
                 return None
             self.dead = None
             self.boot()
@@ -674,7 +694,7 @@ class World:
         self.later(self.rng.span(120, 2 * DAY_S), self.server_up, self.bs)
 
     def module_reboots(self):
-        if not self.installing:
+        if not self.installing and not self.off:
             self.boot()
 
     def server_hangs(self):
@@ -707,15 +727,40 @@ class World:
         self.enter(s, self.rng.pick(LISTED), 5 + self.rng(100))
 
     def port_dies(self):
-        if self.installing:
+        if self.installing or self.off:
             return
         self.dead = self.rng.pick(("reset", "reset", "power", "self"))
+        self.port()
         self.later(self.rng.span(30, 3 * DAY_S), self.port_lives)
 
     def port_lives(self):
-        if self.dead and self.rng.chance(300):
-            self.boot()
+        boots = self.dead and self.rng.chance(300)
         self.dead = None
+        if boots:
+            self.boot()
+        self.port()
+
+    def switched_off(self):
+        if not self.installing:
+            self.stays_off()
+            self.later(self.rng.span(30, 2 * DAY_S), self.switched_on)
+
+    def stays_off(self):
+        self.say("module is off")
+        self.boot_gen += 1
+        self.off = True
+        self.dead = None
+        self.port()
+        self.booting = self.client_up = False
+        self.fota = 0
+        for s in self.all:
+            s.cure = None
+            self.enter(s, None, None, True)
+        self.network()
+
+    def switched_on(self):
+        if self.off:
+            self.boot()
 
     def refusals(self):
         self.refuses = True
@@ -799,7 +844,7 @@ class World:
         if self.fota or not self.answers():
             return
         self.fota = 1
-        self.urc("fota", 1)
+        self.urc("fota", self.fota)
         self.later(self.rng.span(60, 3600), self.firmware_goes_on, 1 + self.rng(4), self.boot_gen)
 
     def firmware_goes_on(self, left, gen):
@@ -810,20 +855,53 @@ class World:
             self.fota = 0
             if rng.chance(600):
                 self.urc("fota", 0)
-        elif left:
-            self.urc("fota", 1)
+            return
+        self.fota += 1
+        self.urc("fota", self.fota)
+        if left:
             self.later(rng.span(60, 1800), self.firmware_goes_on, left - 1, gen)
         else:
-            self.urc("fota", 1)
-            self.installing = True
-            self.client_up = False
-            self.network()
+            self.install()
             self.later(rng.span(120, 2400), self.firmware_ends, gen)
+
+    def install(self):
+        self.installing = True
+        self.port()
+        self.client_up = False
+        self.network()
 
     def firmware_ends(self, gen):
         if gen == self.boot_gen and self.installing:
             self.boot()
             self.at(self.terms.boot_s + 1, self.urc, "fota", 0)
+
+    def silent_firmware(self):
+        # An installation without any sign.
+        if self.answers() and not self.fota:
+            self.install()
+            self.at(self.rng.span(120, 2400), self.silent_firmware_ends, self.boot_gen)
+
+    def silent_firmware_ends(self, gen):
+        if gen == self.boot_gen and self.installing:
+            self.boot()
+
+    def firmware_stands_still(self):
+        # The same sign again and again.
+        if not self.fota and self.answers():
+            self.fota = 60
+            for i in range(1 + self.rng(100)):
+                self.later(i * 3000, self.still, self.boot_gen)
+
+    def still(self, gen):
+        if gen == self.boot_gen and self.fota:
+            self.urc("fota", self.fota)
+
+    def reports_lost(self):
+        self.mcu.client.lose(self.mcu)
+        self.later(self.rng.span(60, 2 * DAY_S), self.reports_back)
+
+    def reports_back(self):
+        self.mcu.client.lost_t = None
 
     def mcu_loops(self):
         n = 2 + self.rng(10)
@@ -863,6 +941,8 @@ class World:
                 break
             self.heal()
             self.wait_well()
+            if self.rng.chance(300):  # good times too have their updates
+                self.at(300 + self.rng(3600), self.silent_firmware)
             self.run(self.t + self.rng.span(600, 30 * HOUR_S))
         return self.t
 
@@ -883,6 +963,10 @@ class World:
             self.dead = None
             if self.installing or rng.chance(500):
                 self.boot()
+        if self.off and not (self.terms.pins & policy.HAS_POWER and rng.chance(500)):
+            self.boot()
+        self.port()
+        self.reports_back()
         self.fota = 0
         if self.production or self.mode == 1 or self.needs_boot:
             self.production = False
@@ -981,6 +1065,11 @@ FAULTS = (
     "moves_on",
     "port_dies",
     "port_dies",
+    "switched_off",
+    "silent_firmware",
+    "silent_firmware",
+    "firmware_stands_still",
+    "reports_lost",
     "refusals",
     "timeouts",
     "disabled_outside",
@@ -1005,7 +1094,7 @@ FAULTS = (
 # What the ladder runs on: does what the supervisor does, without its I/O.
 
 _REBOOT_S = 15
-_ALIVE_S = 10
+_ALIVE_S = 41  # AT once a second until the port is dead
 _START_S = 30
 _CHECK_S = 7200
 _FOTA_KEEP_S = 600
@@ -1030,6 +1119,33 @@ class Counts:
 COUNTS = Counts()
 
 
+class Client:
+    """A client on the MCU, whose reports arrive or do not."""
+
+    def __init__(self, rng):
+        self.rng = rng
+        self.lost_t = None
+        self.helps = False
+
+    def lose(self, mcu):
+        self.lost_t = mcu.world.t
+        self.helps = self.rng.chance(500)
+
+    def of(self, mcu):
+        """The client as one life of the MCU knows it."""
+        self.mcu = mcu
+        return self
+
+    def trouble(self, now_s):
+        if self.lost_t is None:
+            return None
+        return max(0, self.lost_t - self.mcu.boot_s), 0
+
+    def kick(self):
+        if self.helps and self.mcu.world.attached:
+            self.lost_t = None
+
+
 class Mcu:
     def __init__(self, world):
         self.world = world
@@ -1050,6 +1166,7 @@ class Mcu:
         self.half_gen = 0
         self.case = None
         self.decision = None
+        self.client = Client(Rng(world.rng(1000000), 8))
 
     def now(self):
         return self.world.t - self.boot_s
@@ -1085,14 +1202,19 @@ class Mcu:
         self.view = self.case.view
         self.view.pins = self.terms.pins
         self.case.watch(self.terms.servers)
+        if self.terms.follows:
+            reports.Reports(self.case).add(self.client.of(self))
         if old is not None:
             self.half_limit_s += self.rules["start_spread_s"] + 60
             if self.lost is not None:
                 self.half_limit_s += DAY_S
         self.reg = {}
         self.up = False
-        self.start_at_s = now_s
+        # a port that is found dead comes first
+        self.start_at_s = now_s + (5 if self.view.reachable is False else 0)
         self.start_gap_s = 0
+        self.unanswered = 0  # AT, since the last answer
+        self.fota_state = None
         self.suspect = False
         self.suspect_at_s = 0
         self.fota_saved_s = policy.NEVER
@@ -1124,7 +1246,10 @@ class Mcu:
                 self.wall_0 = world.t
                 self.wall_set = False
             world.dead = None
-            world.boot()
+            if self.terms.autostart or self.terms.pins < policy.HAS_ON:
+                world.boot()
+            else:
+                world.stays_off()
         world.at(off_s or 1 + rng(5), self.again, self.gen)
 
     def again(self, gen):
@@ -1147,11 +1272,14 @@ class Mcu:
         if self.busy:
             return
         now_s = self.now()
-        if not self.up and now_s >= self.start_at_s:
-            return self.after(1 if world.answers() else _START_S, self.start)
-        if self.suspect and now_s >= self.suspect_at_s and not self.frozen(now_s):
+        # The ladder decides first, unless it is frozen.
+        first = moves.may_be_off(self.case) and self.view.reachable is None
+        first = first and not self.frozen(now_s)
+        if not first and not self.up and now_s >= self.start_at_s:
+            return self.ask(_START_S, self.start)
+        if not first and self.suspect and now_s >= self.suspect_at_s and not self.frozen(now_s):
             self.suspect = False
-            return self.after(1 if world.answers() else _ALIVE_S, self.alive)
+            return self.ask(max(1, _ALIVE_S - self.unanswered), self.alive)
         if now_s >= self.check_s:
             self.check(now_s)
         case = self.case
@@ -1170,13 +1298,20 @@ class Mcu:
                 self.save(now_s)
                 due_s = self.keeper.due_s(now_s)
             if self.suspect:
-                thaw_s = self.budgets.fota_s + self.rules["fota_s"]
-                at_s = min(at_s, max(now_s + 1, self.suspect_at_s, thaw_s))
+                at_s = min(at_s, max(now_s + 1, self.suspect_at_s, case.thaw_s()))
             if due_s is not None:
                 at_s = min(at_s, now_s + max(1, due_s))
             self.wake_at(at_s - now_s)
             return None
         return self.act(action, now_s)
+
+    def ask(self, tries, then):
+        # AT once a second, so many times or until it is answered.
+        if self.world.answers():
+            self.unanswered = 0
+            return self.after(1, then)
+        self.unanswered += tries
+        return self.after(tries, then)
 
     def after(self, cost_s, then):
         # Busy for so long, then `then`, then the next wake.
@@ -1198,14 +1333,21 @@ class Mcu:
             self.wake()
 
     def frozen(self, now_s):
-        return now_s < self.budgets.fota_s + self.rules["fota_s"]
+        return now_s < self.case.thaw_s()
+
+    def application_asks(self, gen):
+        # For the signal, or whatever: that is how a dead port is noticed before long.
+        if gen == self.gen and self.on:
+            self.check_s = min(self.check_s, self.now())
+            self.wake()
 
     def start(self, now_s):
         if self.world.answers():
             self.up = True
-            self.view.reachable = True
+            self.answered(now_s)
             return self.bring_up(now_s)
-        self.silent(now_s)
+        self.suspect = True
+        self.view.silent = self.view.reachable is None
         self.start_gap_s = min(max(2 * self.start_gap_s, 5), 900)
         self.start_at_s = now_s + self.start_gap_s
 
@@ -1233,11 +1375,20 @@ class Mcu:
             self.restarted(now_s)
         self.bring_up(now_s)
 
+    def answered(self, now_s):
+        # Behind a silence, of which it is known what the module went through, or not.
+        if self.view.reachable is None and self.unanswered:
+            self.case.booted(now_s)
+        self.unanswered = 0
+        self.view.reachable = True
+        self.start_at_s = min(self.start_at_s, now_s)
+        self.world.observer.answered()
+
     def alive(self, now_s):
         if self.world.answers():
             if self.view.reachable is False:
                 self.restarted(now_s)
-            self.view.reachable = True
+            self.answered(now_s)
         else:
             self.silent(now_s)
 
@@ -1281,10 +1432,13 @@ class Mcu:
                 self.put(now_s, server, codes.NO_CODE)
         self.view.polls += 1
         self.view.reachable = True
+        self.unanswered = 0
+        world.observer.answered()
 
     def urc(self, kind, a, b):
         world = self.world
         now_s = self.now()
+        self.unanswered = 0
         if kind == "code":
             if b in codes.STATUS:
                 self.reg[a] = b
@@ -1322,7 +1476,9 @@ class Mcu:
 
     def fota_sign(self, now_s, running):
         world = self.world
-        world.observer.fota(world.t, running)
+        news = self.fota_state is not None and running != self.fota_state
+        self.fota_state = running or None
+        world.observer.fota(world.t, running, news)
         if world.broken == "fota":
             return
         budgets = self.budgets
@@ -1330,7 +1486,7 @@ class Mcu:
             if now_s - self.fota_saved_s >= _FOTA_KEEP_S:
                 self.fota_saved_s = now_s
                 budgets.dirty = True
-            budgets.fota_s = now_s
+            self.case.fota_sign(now_s, news)
         else:
             budgets.fota_s = self.fota_saved_s = policy.NEVER
             budgets.dirty = True
@@ -1364,17 +1520,19 @@ class Mcu:
         world.observer.booked(name)
         if self.mid_step("before command"):
             return None
-        reason = texts.REASONS[decision.reason]
         dead = not self.view.reachable
         world.observer.action(
             world.t,
             name,
             decision.server,
-            reason == "the application asked for it",
+            decision.reason == policy.FORCED,
             dead,
-            reason == "the client is disabled",
+            decision.reason == policy.DISABLED,
         )
         self.busy = True  # what the module says meanwhile leads to no decision
+        if name == "kick the reporting client":
+            self.client.kick()
+            return self.after(1, self.kicked)
         answer = world.command(name, decision.server)
         if world.trace is not None:
             world.say("  %s", {None: "no answer", False: "refused", True: "OK"}[answer])
@@ -1382,7 +1540,7 @@ class Mcu:
             self.halfway(name)
         elif name in ("resume", "radio on") and world.radio == 1 and world.mode != 3:
             self.half_gen += 1
-        resets = name in ("soft reset", "pin reset", "power cycle")
+        resets = name in ("soft reset", "pin reset", "power cycle", "switch on")
         if resets and answer is not False:
             self.restarted(now_s)
             self.check_s = policy.LATER
@@ -1435,7 +1593,7 @@ class Mcu:
 
     def reset_done(self, now_s):
         if self.bring_up(now_s):
-            self.view.reachable = True
+            self.answered(now_s)
             booking.done(self.case, self.decision, now_s)
 
     def command_done(self, now_s):
@@ -1450,6 +1608,9 @@ class Mcu:
         if action == "enable server":
             self.diagnosed(now_s)
         self.mid_step("after done")
+
+    def kicked(self, now_s):
+        booking.done(self.case, self.decision, now_s)
 
     def refused(self, now_s):
         booking.failed(self.case, self.decision, now_s)
@@ -1470,8 +1631,8 @@ class Mcu:
     def ages(self, now_s):
         # Of the last and of the oldest step of each kind that is on the books.
         budgets = self.budgets
-        times = [budgets.last_s(step) for step in range(8)]
-        times += [budgets.free_s(step, 0) for step in range(8)]
+        times = [budgets.last_s(step) for step in range(KINDS)]
+        times += [budgets.free_s(step, 0) for step in range(KINDS)]
         return [None if at_s == policy.NEVER else now_s - at_s for at_s in times]
 
     # What is half done must come to its end.
@@ -1519,6 +1680,10 @@ def _more_resets(rules):
     return rules
 
 
+def _thaws_soon(rules):
+    return dict(rules, fota_max_s=3600)
+
+
 class _Refilled(Budgets):
     """A restart of the MCU refills the caps."""
 
@@ -1527,6 +1692,13 @@ class _Refilled(Budgets):
         for ring in self.rings:
             for i in range(len(ring)):
                 ring[i] = policy.NEVER
+
+
+class _Hasty(Budgets):
+    """A dead port is not left alone."""
+
+    def died(self, now_s, well):
+        Budgets.died(self, now_s, False)
 
 
 class _Unmarked(Budgets):
@@ -1556,15 +1728,21 @@ def _restless(case, now_s):
     return decision
 
 
+class _Pressing(Case):
+    """Switches on again and again."""
+
+    switched_on = property(lambda self: False, lambda self, value: None)
+
+
 class _Leaking(Case):
     def see(self, now_s, server, code):
         self.seen = (now_s, getattr(self, "seen", None))
         Case.see(self, now_s, server, code)
 
 
-BROKEN_RULES = {"tries": _more_tries, "caps": _more_resets}
-BROKEN_BUDGETS = {"refill": _Refilled, "mark": _Unmarked}
-BROKEN_CASES = {"leak": _Leaking}
+BROKEN_RULES = {"tries": _more_tries, "caps": _more_resets, "thaw": _thaws_soon}
+BROKEN_BUDGETS = {"refill": _Refilled, "mark": _Unmarked, "hasty": _Hasty}
+BROKEN_CASES = {"leak": _Leaking, "press": _Pressing}
 BROKEN_LADDERS = {"blind": _blind, "idle": _idle, "restless": _restless}
 
 
