@@ -1,6 +1,7 @@
-"""The fault scenarios notice it when one cell of a policy is wrong: see tests/scenarios/mutate.py.
+"""The fault scenarios notice it when one cell of a policy is wrong, or one rule of the ladder.
 
-Of each cell there is a mutant for each direction, and none may survive but those named here.
+See tests/scenarios/mutate.py. Of each cell there is a mutant for each direction, of each rule one
+without it and one with it behind the next; none may survive but those named here.
 """
 
 import json
@@ -17,6 +18,7 @@ SEED = 1
 SAMPLE = 20  # `make test` has one mutant in so many
 
 tables = deviceless.load("lexi.recovery.policies")
+RULES = deviceless.load("lexi.recovery.ladder").RULES
 FIELDS = deviceless.load("lexi.recovery.policy_check").FIELDS
 
 # What nothing can notice, and why. Each of these must survive, and no other mutant may.
@@ -24,6 +26,11 @@ FIELDS = deviceless.load("lexi.recovery.policy_check").FIELDS
 NEITHER = "of the classes only good and failed mean something to the ladder: see 31 to 35"
 PROMISE = "the ladder does not act on it: check_policy wants it high enough, tests/soak keep it"
 EQUIVALENT = {
+    "RULES not_diagnosed behind asked_for": "what is asked for begins with the same diagnosis",
+    "RULES unconfirmed behind remedied": "each acts at once or has nothing to say: a poll and a "
+    "kick of the same second come in another order, and neither changes the other",
+    "RULES one_of_several behind init_failed": "the one needs a server that is registered, the "
+    "other that there is none",
     "DEFAULT state 0 class IDLE->PROGRESS": NEITHER,
     "DEFAULT state 1 class PROGRESS->UNKNOWN": NEITHER,
     "DEFAULT state 2 class PROGRESS->UNKNOWN": NEITHER,
@@ -39,6 +46,7 @@ EQUIVALENT = {
     "DEFAULT state 99 next +0": "when no code is known, any may follow",
     "DEFAULT step 1 waits_s without the last": "the last wait stays, and the one before is equal",
     "DEFAULT step 7 spacing_s 86400->86399": "its cap, 1 in 86400 s, says the same",
+    "DEFAULT step 8 spacing_s 60->61": "its window, 300 s, is longer",
     "DEFAULT bound_s 172800->172799": PROMISE,
     "DEFAULT bound_s 172800->172801": PROMISE,
     "GENTLE bound_s 259200->259199": PROMISE,
@@ -47,6 +55,8 @@ EQUIVALENT = {
 
 # What must survive if no file but the first is there: some of every kind.
 UNNOTICED = {
+    "RULES refused deleted",
+    "RULES frozen behind not_answered",
     "DEFAULT state 4 class FAILED->GOOD",
     "DEFAULT state 4 stuck_s 0->1",
     "DEFAULT state 5 next -4",
@@ -110,7 +120,11 @@ def found():
 
 
 def cells():
-    """The beginning of the names of the mutants that there must be: one for each cell."""
+    """The beginning of the names of the mutants that there must be: one for each cell and rule."""
+    for rule in RULES:
+        yield f"RULES {rule.__name__} deleted"
+    for rule in RULES[:-1]:
+        yield f"RULES {rule.__name__} behind "
     for name in ("DEFAULT", "VERIZON", "GENTLE"):
         policy, default = getattr(tables, name), tables.DEFAULT
         own = policy is default
