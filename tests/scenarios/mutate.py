@@ -91,7 +91,7 @@ def mutants(name, full):
 
 def rule_mutants():
     case = Case(policy.DEFAULT, Budgets(policy.DEFAULT), lambda n: 0)
-    reports.Reports(case)  # with its own
+    reports.Reports(case, None, None).add(test_scenarios.Client())  # with its own
     rules = tuple(case.rules)
     for i, rule in enumerate(rules):
         yield (rule.__name__,), "deleted", rules[:i] + rules[i + 1 :]

@@ -1203,7 +1203,7 @@ class Mcu:
         self.view.pins = self.terms.pins
         self.case.watch(self.terms.servers)
         if self.terms.follows:
-            reports.Reports(self.case).add(self.client.of(self))
+            reports.Reports(self.case, None, None).add(self.client.of(self))
         if old is not None:
             self.half_limit_s += self.rules["start_spread_s"] + 60
             if self.lost is not None:
@@ -1298,7 +1298,7 @@ class Mcu:
                 self.save(now_s)
                 due_s = self.keeper.due_s(now_s)
             if self.suspect:
-                at_s = min(at_s, max(now_s + 1, self.suspect_at_s, case.thaw_s()))
+                at_s = min(at_s, max(now_s + 1, self.suspect_at_s, self.budgets.thaw_s()))
             if due_s is not None:
                 at_s = min(at_s, now_s + max(1, due_s))
             self.wake_at(at_s - now_s)
@@ -1333,7 +1333,7 @@ class Mcu:
             self.wake()
 
     def frozen(self, now_s):
-        return now_s < self.case.thaw_s()
+        return now_s < self.budgets.thaw_s()
 
     def application_asks(self, gen):
         # For the signal, or whatever: that is how a dead port is noticed before long.
@@ -1486,7 +1486,7 @@ class Mcu:
             if now_s - self.fota_saved_s >= _FOTA_KEEP_S:
                 self.fota_saved_s = now_s
                 budgets.dirty = True
-            self.case.fota_sign(now_s, news)
+            self.budgets.fota_sign(now_s, news)
         else:
             budgets.fota_s = self.fota_saved_s = policy.NEVER
             budgets.dirty = True

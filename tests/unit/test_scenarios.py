@@ -156,7 +156,7 @@ class World:
             if not args[0]:
                 case.budgets.fota_s = policy.NEVER
             else:
-                case.fota_sign(self.now_s, args[0] != self.fota)
+                case.budgets.fota_sign(self.now_s, args[0] != self.fota)
                 self.fota = args[0]
         elif verb == "servers":
             case.watch(args[0])
@@ -196,7 +196,7 @@ class World:
         self.view.pins = self.pins
         self.case.watch(self.servers)
         if self.client:
-            reports.Reports(self.case).add(self.client)
+            reports.Reports(self.case, None, None).add(self.client)
         if self.order:  # those of reports.py want a client
             own = () if self.client else (reports.remedied, reports.lost)
             self.case.rules = [rule for rule in self.order if rule not in own]

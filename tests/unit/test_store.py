@@ -9,7 +9,7 @@ import unittest
 import harness  # noqa: F401  (first: it may hide the machine code)
 from fake_node import Chance, MemoryStore, Node, least, most_in, writes_per_day
 
-from lexi.recovery import policy, record, store, texts
+from lexi.recovery import policy, reader, store, texts
 from lexi.recovery.policies import GENTLE, VERIZON
 from lexi.recovery.texts import STEPS
 from lexi.recovery.policy import (
@@ -27,7 +27,7 @@ from lexi.recovery.policy import (
     STEP_RESET,
 )
 from lexi.recovery.budget import KINDS, Budgets
-from lexi.recovery.record import unseal
+from lexi.recovery.reader import unseal
 from lexi.recovery.rtc import RtcStore
 from lexi.recovery.store import CHECKPOINT_S, FileStore, Keeper, seal
 
@@ -196,7 +196,7 @@ class BudgetsTest(unittest.TestCase):
             ("set_server_tries", lambda b: b.set_server_tries(721, 1)),
             ("repair", lambda b: b.repair(721)),
             ("end_episode", lambda b: b.end_episode(721)),
-            ("recovered", lambda b: b.recovered()),
+            ("recovered", lambda b: b.recovered(0)),
             ("died", lambda b: b.died(5, False)),
             ("set_mark", lambda b: b.set_mark(1, 5)),
             ("set_pin_tried", lambda b: b.set_pin_tried(1)),
@@ -270,7 +270,7 @@ class ServersTest(unittest.TestCase):
         budgets.end_episode(123)
         self.assertEqual((budgets.server_tries(123), budgets.server_tries(721)), (0, 5))
         self.assertFalse(budgets.repaired(123))
-        self.assertEqual(sum(budgets.tries), 0)
+        self.assertEqual(sum(budgets.tries), budgets.tries[STEP_KICK])  # no business of a server
         self.assertEqual(budgets.enabled, 0)
         self.assertFalse(budgets.in_episode(123))
         self.assertTrue(budgets.in_episode(721))
@@ -345,21 +345,25 @@ class PortTest(unittest.TestCase):
     def test_any_step_ends_that_all_was_well(self):
         for step in ALL_STEPS:
             budgets = Budgets(DEFAULT)
-            budgets.recovered()
+            budgets.recovered(50)
             self.assertEqual((budgets.well, budgets.troubled), (1, 0))
             budgets.spend(RADIO, 100)  # no step of ours
             self.assertEqual((budgets.well, budgets.troubled), (1, 0))
             budgets.spend(step, 100)
             self.assertEqual((budgets.well, budgets.troubled), (0, 1))
+            budgets.recovered(99)  # proved before the step
+            self.assertEqual((budgets.well, budgets.troubled), (0, 0))
+            budgets.recovered(101)
+            self.assertEqual((budgets.well, budgets.troubled), (1, 0))
 
     def test_that_all_is_well_is_written_once(self):
         budgets = Budgets(DEFAULT)
         budgets.down_s = 5
-        budgets.recovered()
+        budgets.recovered(0)
         self.assertTrue(budgets.dirty)
         self.assertEqual(budgets.down_s, NEVER)
         budgets.dirty = False
-        budgets.recovered()
+        budgets.recovered(0)
         self.assertFalse(budgets.dirty)
 
     def test_a_lost_record_may_hide_an_update(self):
@@ -381,7 +385,7 @@ class RecordTest(unittest.TestCase):
             expected = picture(spent_budgets(rules), rules, 10000)
             for now_s in (0, 1, 10000, 10001, YEAR_S):
                 other = Budgets(rules)
-                record.unpack(other, data, now_s)
+                reader.unpack(other, data, now_s)
                 self.assertTrue(picture(other, rules, now_s) == expected, "%d" % now_s)
                 self.assertFalse(other.dirty)
                 self.assertEqual(ordered(store.pack(other, now_s)), ordered(data))
@@ -389,7 +393,7 @@ class RecordTest(unittest.TestCase):
     def test_new_budgets_stay_new(self):
         for now_s in (0, 5, YEAR_S):
             other = Budgets(DEFAULT)
-            record.unpack(other, store.pack(Budgets(DEFAULT), 12345), now_s)
+            reader.unpack(other, store.pack(Budgets(DEFAULT), 12345), now_s)
             self.assertEqual(left(other, DEFAULT, now_s), full(DEFAULT))
             self.assertEqual(other.last_step()[0], 0)
             self.assertTrue(other.fota_s < now_s - YEAR_S)
@@ -417,7 +421,7 @@ class RecordTest(unittest.TestCase):
         for name, saved_s, loaded_s, elapsed_s in rows:
             for now_s in (0, 100, 50000):
                 other = Budgets(DEFAULT)
-                record.unpack(other, store.pack(spent_budgets(), 10000, saved_s), now_s, loaded_s)
+                reader.unpack(other, store.pack(spent_budgets(), 10000, saved_s), now_s, loaded_s)
                 self.assertEqual(other.fota_s, now_s - (10000 - spent_budgets().fota_s), name)
                 other.fota_s -= elapsed_s  # an update ages by uptime: a clock can be wrong
                 other.fota_first_s -= elapsed_s
@@ -428,17 +432,17 @@ class RecordTest(unittest.TestCase):
         data = store.pack(spent_budgets(), 10000, wall_s)
         for years in (1, 17, 18, 40, 80):
             other = Budgets(DEFAULT)
-            record.unpack(other, data, 0, wall_s + years * YEAR_S)
+            reader.unpack(other, data, 0, wall_s + years * YEAR_S)
             self.assertEqual(left(other, DEFAULT, 0), full(DEFAULT), "%d" % years)
             again = Budgets(DEFAULT)
-            record.unpack(again, store.pack(other, 0), 0)
+            reader.unpack(again, store.pack(other, 0), 0)
             self.assertEqual(left(again, DEFAULT, 0), full(DEFAULT), "%d" % years)
 
     def test_a_clock_of_fractions_of_a_second_will_do(self):
         # time.time() is one on some ports
         data = store.pack(spent_budgets(), 10000, SET_S + 5.25)
         other = Budgets(DEFAULT)
-        record.unpack(other, data, 0, SET_S + 605.75)
+        reader.unpack(other, data, 0, SET_S + 605.75)
         self.assertTrue(600 <= 0 - other.dead_s - 100 <= 601)
 
     def test_the_newest_steps_are_kept_when_a_cap_shrinks(self):
@@ -448,7 +452,7 @@ class RecordTest(unittest.TestCase):
         for i in range(15):
             budgets.spend(STEP_REGISTER, 1000 + i)
         other = Budgets(GENTLE)
-        record.unpack(other, store.pack(budgets, 2000), 2000)
+        reader.unpack(other, store.pack(budgets, 2000), 2000)
         self.assertEqual(other.last_s(STEP_RESET), 300)
         self.assertEqual(other.free_s(STEP_RESET, DAY_S), 200 + DAY_S)
         self.assertEqual(other.free_s(STEP_REGISTER, HOUR_S), 1011 + HOUR_S)
@@ -459,7 +463,7 @@ class RecordTest(unittest.TestCase):
         for at_s in (100, 200):
             budgets.spend(STEP_RESET, at_s)
         other = Budgets(DEFAULT)
-        record.unpack(other, store.pack(budgets, 300), 300)
+        reader.unpack(other, store.pack(budgets, 300), 300)
         self.assertEqual(other.left(STEP_RESET, 300, DAY_S), 1)
         other.spend(STEP_RESET, 300)
         self.assertEqual(other.free_s(STEP_RESET, DAY_S), 100 + DAY_S)
@@ -469,7 +473,7 @@ class RecordTest(unittest.TestCase):
         for i in range(8):
             budgets.set_server_tries(100 + i, i + 1)
         other = Budgets(DEFAULT, 2)
-        record.unpack(other, store.pack(budgets, 0), 0)
+        reader.unpack(other, store.pack(budgets, 0), 0)
         for i in range(8):  # some share a place
             self.assertTrue(other.server_tries(100 + i) >= 1)
 
@@ -479,14 +483,14 @@ class RecordTest(unittest.TestCase):
             other = Budgets(DEFAULT)
             before = store.pack(other, 0)
             with self.assertRaises(ValueError):
-                record.unpack(other, bad, 0)
+                reader.unpack(other, bad, 0)
             self.assertEqual(store.pack(other, 0), before)
 
     def test_no_part_of_a_record_raises_anything_else(self):
         data = store.pack(spent_budgets(), 10000)
         for size in range(len(data)):
             try:
-                record.unpack(Budgets(DEFAULT), data[:size], 0)
+                reader.unpack(Budgets(DEFAULT), data[:size], 0)
             except ValueError:
                 pass
 
@@ -507,7 +511,7 @@ class RestartsTest(unittest.TestCase):
                 boot_s = true_s - chance(100)
                 budgets = Budgets(rules)
                 if kept:
-                    record.unpack(budgets, kept, true_s - boot_s, SET_S + true_s if wall else None)
+                    reader.unpack(budgets, kept, true_s - boot_s, SET_S + true_s if wall else None)
             now_s = true_s - boot_s
             for step in ALL_STEPS:
                 if budgets.free_s(step, window_s(rules, step)) > now_s:
