@@ -305,7 +305,7 @@ class PortTest(unittest.TestCase):
             budgets, keeper = self.load(kept)
             self.assertEqual(budgets.starts, min(n, 255))
         budgets.answered()
-        self.assertTrue(budgets.dirty)
+        self.assertTrue(budgets.soon)
         self.assertEqual((budgets.starts, budgets.dead_s), (0, NEVER))
         keeper.save(5)
         self.assertEqual(self.load(kept)[0].starts, 1)

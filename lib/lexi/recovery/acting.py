@@ -11,13 +11,27 @@ from . import booking, policy
 from .moves import any_registered
 from .telling import DOING, PARKED, REFUSED, Event
 
-_CFUN_TIMEOUT_MS = const(180000)  # +CFUN=0, =1: not documented
+_RADIO_TIMEOUT_MS = const(180000)  # +CFUN=0, =1: not documented
 _MAX_VETO_S = const(604800)
 _VETO_FAILURES = const(3)
 _ERROR_S = const(60)
-_WIDE_COMMANDS = (b"AT+ULWM2M=3", b"AT+CFUN=0", b"AT+CFUN=16")
+_PINS = b"pins"  # stands for a command
+_WIDE_COMMANDS = (b"AT+ULWM2M=3", b"AT+CFUN=0", b"AT+CFUN=16", _PINS)
+_WIDE = (
+    policy.PAUSE,
+    policy.RADIO_OFF,
+    policy.SOFT_RESET,
+    policy.PIN_RESET,
+    policy.POWER_CYCLE,
+)
 # Reasons for a module-wide step that a registration does not void.
-_REGARDLESS = (policy.FORCED, policy.DETACHED, policy.DENIED, policy.SIM_FAULT)
+_REGARDLESS = (
+    policy.FORCED,
+    policy.DETACHED,
+    policy.DENIED,
+    policy.SIM_FAULT,
+    policy.DEAD_PORT,
+)
 
 
 class Actions:
@@ -134,7 +148,7 @@ class Actions:
             if action == policy.REGISTER:
                 if reason == policy.GAVE_UP and self._case.registered(self.doing.server):
                     why = "it is registered"
-            elif action in (policy.PAUSE, policy.RADIO_OFF, policy.SOFT_RESET):
+            elif action in _WIDE:
                 # A soft reset is followed by a bring-up, which is never wrong.
                 void = reason not in _REGARDLESS and any_registered(self._case)
                 if void and line in _WIDE_COMMANDS:
@@ -173,9 +187,10 @@ class Actions:
             await self._enable(server)
 
     async def _cfun(self, fun):
-        await self._channel.command("AT+CFUN=", args=(fun,), timeout_ms=_CFUN_TIMEOUT_MS)
+        await self._channel.command("AT+CFUN=", args=(fun,), timeout_ms=_RADIO_TIMEOUT_MS)
 
     async def _by_pins(self, move):
+        self._still_right(_PINS)
         await self._monitor.reboot(self._contact.boot_s, lambda: move(self._pin_sleep_ms))
         self._contact.answered()
 

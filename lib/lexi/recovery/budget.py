@@ -25,6 +25,7 @@ KINDS = const(9)  # steps of policy.py, and place 0 for all of them together
 # A start of which the answer was not written counts as one without; see Budgets.answered().
 _FORGOTTEN = const(2)
 _NOTHING = (0, 0)
+_OFTEN_S = const(600)
 
 _HOUR_S = const(3600)
 _DAY_S = const(86400)
@@ -59,12 +60,15 @@ class Budgets:
         self.fota_s = NEVER
         self.fota_first_s = NEVER
         self.dead_s = NEVER  # since when the port is dead
+        self._died_s = NEVER  # when that was written last
         self.starts = 0  # of the MCU, since the module answered last
         self.down_s = NEVER  # since when no server was registered, as a start found it
         # Of each server in this episode: how often it was re-registered, and whether it was
         # enabled again. Those too many have one place together, that of server 0.
         self.servers = {}
-        self._places = servers - 1
+        self._places = servers
+        # Something was only noticed, by which a restart of the MCU would go wrong for a while.
+        self.soon = False
         self.dirty = False
 
     # Rolling windows: a ring holds the times of the last `cap` steps of its kind, in order.
@@ -75,7 +79,8 @@ class Budgets:
         if step:
             self._push(step, now_s)
             self.troubled = 1
-            self.well = 0
+            if step != STEP_KICK:  # else the module may have begun to install a firmware
+                self.well = 0
         if step in PARKED_AS:
             self._push(PARKED_AS[step], now_s)
 
@@ -218,12 +223,15 @@ class Budgets:
         if self.dead_s == NEVER:
             self.dead_s = now_s
             self.well = 1 if well and self.well else 0
-            self.dirty = True
+            self.soon = True
+            if now_s - self._died_s > _OFTEN_S:  # else it dies and comes back all the time
+                self._died_s = now_s
+                self.dirty = True
 
     def answered(self):
         # The module answered.
         if self.starts > 1 or self.dead_s != NEVER:
-            self.dirty = True
+            self.soon = True
         self.starts = 0
         self.dead_s = NEVER
 
@@ -265,5 +273,5 @@ class Budgets:
         for ring in self.rings:
             if ring[len(ring) - 1] + _DAY_S > now_s:
                 return True
-        tries = any(self.tries) or self.servers
-        return tries or self.mark or self.dead_s != NEVER or self.fota_s + _DAY_S > now_s
+        since = self.dead_s != NEVER or self.down_s != NEVER or self.fota_s + _DAY_S > now_s
+        return since or any(self.tries) or self.servers or self.mark

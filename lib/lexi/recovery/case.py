@@ -2,8 +2,8 @@
 # servers, what is known of the module (View), what was spent (budget.Budgets), and since when
 # things are as they are. No I/O, no clock and no random source of its own.
 #
-# Status codes go in through see(), what else is heard of a server through its ServerState; ladder.py
-# decides by it; booking.py books what was decided.
+# What is heard of a server goes to its ServerState; a status code that may mean more (a bootstrap, a
+# server that is not followed) through see(). ladder.py decides by it; booking.py books what was decided.
 
 from array import array
 from micropython import const
@@ -113,6 +113,7 @@ class Case:
         self.detached_s = NEVER  # since when there is no network
         self.denied_s = NEVER  # since when the network or the SIM refuses
         self.up_s = NEVER  # when a server was registered last
+        self.well_s = NEVER  # the same, or reports arrived
         self.polls = Polls(policy)
         # The last diagnosis that was decided, and the client event that it looked into.
         self.diagnosed_s = NEVER
@@ -260,18 +261,20 @@ class Case:
         self._follow_success(up, proved_s)
 
     def _follow_success(self, up, proved_s):
+        if up:
+            self.up_s = self.now_s
         if self.reports is not None and self.reports.follow(self):
             up = True
             proved_s = max(proved_s, self.reports.proved_s)
         if up:
-            self.up_s = self.now_s
+            self.well_s = self.now_s
             self._found_net_s = NEVER
             self.budgets.recovered(proved_s)
         if not self._looked and self.view.diagnosed_s != NEVER:
             self._looked = True
             if not up and self.budgets.down_s == NEVER:
                 self.budgets.down_s = self.now_s
-                self.budgets.dirty = True
+                self.budgets.soon = True
 
     def wake(self, at_s):  # decide again then at the latest
         if at_s < self.wake_s:
@@ -283,7 +286,7 @@ class Case:
             self.budgets.answered()
         elif reachable is False:
             # Before the first look nothing is known but what the record says.
-            well = not self._looked or self.up_s >= self.now_s - self.policy["well_s"]
+            well = not self._looked or self.well_s >= self.now_s - self.policy["well_s"]
             self.budgets.died(self.now_s, well)
 
     def _follow_network(self):

@@ -8,6 +8,7 @@ from atport.errors import AtTimeout, PortError
 from .moves import may_be_off
 
 _ALIVE_TRIES = const(41)  # AT, once a second: as long as ubxlib tries before a port is dead
+_FIRST_S = const(2)
 _SILENT_TRIES = const(2)  # unanswered before the first answer: the module has just started
 _RETRY_S = const(5)  # doubled each time
 _RETRY_MAX_S = const(900)
@@ -26,8 +27,10 @@ class Contact:
         self._failed = failed
         self.boot_s = boot_s
         self.up = False  # lexi.start() succeeded
-        # When it is tried again, and the time to the next try. A port that is found dead comes first.
-        self._start_at_s = _RETRY_S if case.view.reachable is False else 0
+        # A port that was dead in the runs of the MCU before gets little time at first: this one may
+        # be as short as those.
+        self._first_s = _FIRST_S if case.view.reachable is False else boot_s
+        self._start_at_s = 0  # when it is tried again, and the time to the next try
         self._start_gap_s = 0
         self.suspect = False  # something was not answered
         self._suspect_at_s = 0  # no verdict on that before: the module boots
@@ -75,23 +78,29 @@ class Contact:
     async def _start(self):
         retries = self._channel.retries
         try:
-            await self._lexi.start(self.boot_s)
+            await self._lexi.start(self._first_s)
             self.up = True
-            if self._view.reachable is None and self._channel.retries - retries >= _SILENT_TRIES:
-                self._case.booted(self._channel.clock.now_s())
-            self.answered()
+            self._answered_after(self._channel.retries - retries)
         except PortError as e:
             self._failed(e)
             if isinstance(e, AtTimeout):
-                self.suspect = True  # one lost answer is no dead port
+                # one lost answer is no dead port
+                self.suspect = self._view.reachable is not False
                 # Not if AT was answered, and something behind it was not.
                 unheard = self._view.reachable is None and self._channel.unanswered > 0
                 self._view.silent = self._view.silent or unheard
             else:
-                self.answered()
+                self._answered_after(self._channel.retries - retries)
+            self._first_s = self.boot_s
             gap_s = max(2 * self._start_gap_s, _RETRY_S)
             self._start_gap_s = min(gap_s, _RETRY_MAX_S)
             self._start_at_s = self._channel.clock.now_s() + self._start_gap_s
+
+    def _answered_after(self, retries):
+        # The first answer after a silence: it has just started.
+        if self._view.reachable is None and retries >= _SILENT_TRIES:
+            self._case.booted(self._channel.clock.now_s())
+        self.answered()
 
     async def ask(self):
         # Whether AT is answered at all.

@@ -133,7 +133,7 @@ class Diagnosis:
             self._case.budgets.set_pin_tried(0)
             return False
         try:
-            await self._channel.command("AT+CPIN=", args=(self._pin,))
+            await self._channel.command("AT+CPIN=", args=(self._pin,), secret=True)
         except AtTimeout:
             raise
         except PortError as e:

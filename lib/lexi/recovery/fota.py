@@ -42,7 +42,7 @@ class Freeze:
         if line.int(0) == _RESULT and line.int(1) == _FAILED:
             self._end()
         elif line.int(0, 9) <= _RESULT:
-            self._sign(line.int(0) + 4 * line.int(1, 0) + 1024 * line.int(2, 0))
+            self._sign(line.int(0) + 4 * (line.int(1, 0) & 255) + 1024 * (line.int(2, 0) & 0xFFFF))
 
     def _uufwinstall(self, line):
         if line.int(0) == _INSTALLED:

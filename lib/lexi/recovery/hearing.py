@@ -73,7 +73,8 @@ class Hearing:
         state = case.near
         if state.id != server:
             state = case.server(server)
-        if event == REGISTRATION and case.usual and state is not None and value != NO_CODE:
+        usual = case.usual and server and value != NO_CODE
+        if event == REGISTRATION and usual and state is not None:
             if not state.status(self._clock.s, value):
                 return
         elif event == TIMER:

@@ -2,8 +2,9 @@
 
 from atport.errors import need
 
-from .policy import DEFAULT
+from .policy import DEFAULT, DISABLED
 from .supervisor import Supervisor
+from .telling import PARKED
 from .texts import describe
 
 
@@ -20,7 +21,14 @@ def keep_registered(lexi, enable_client=False, tell=print, **options):
     if enable_client and isinstance(policy, dict):
         policy = dict(policy, reenable=True)
     supervisor = Supervisor(lexi, policy=policy, **options)
+
+    def say(event):
+        text = describe(event)
+        if event.kind == PARKED and event.reason == DISABLED and not enable_client:
+            text += ": keep_registered(enable_client=True) enables it"
+        tell(text)
+
     if tell:
-        supervisor.subscribe(lambda event: tell(describe(event)))
+        supervisor.subscribe(say)
     supervisor.task = lexi.runtime.start(supervisor.run())
     return supervisor

@@ -1,6 +1,7 @@
 # The ladder: what to do next about lost registrations. RULES, at the end, are looked at in their
-# order, and the first that has something to say decides. Pure: a Case (case.py) and the time go
-# in, a Decision (moves.py) comes out; nothing is sent, booked or waited for here.
+# order, and the first that has something to say decides; reports.py adds two for clients on the MCU.
+# A Case (case.py) and the time go in, a Decision (moves.py) comes out. Nothing is sent, booked or
+# waited for here, and asking twice changes nothing; a wish that cannot be fulfilled is dropped.
 
 from micropython import const
 
@@ -9,12 +10,22 @@ from atport.lazy import tidy
 from .. import codes
 from . import policy
 from .case import DENIED_TRIES
-from .moves import ALL_WELL, PINS, any_up, at, call_due_s, climb, diagnose, do, first_to_call
+from .moves import (
+    ALL_WELL,
+    OF_A_SERVER,
+    PINS,
+    any_up,
+    at,
+    call_due_s,
+    climb,
+    diagnose,
+    do,
+    first_to_call,
+)
 from .moves import has_row, last_radio_end_s, look_again, may_be_off, next_step, only_reports
 from .moves import outside, park, poll, report, restore, sooner, take, take_forced, take_wide
 from .moves import up_without_network, used_up, wait
 
-_OF_A_SERVER = (policy.STEP_REGISTER, policy.STEP_PARKED_REGISTER)
 _INIT_STARTED = const(1)
 _INIT_PRODUCTION = const(3)
 _INIT_FAILED = const(4)
@@ -100,7 +111,7 @@ def asked_for(case):
     if case.forced == policy.STEP_PINS and not case.view.pins & PINS:
         case.force(0)
         return wait(policy.NO_PINS, case.now_s)
-    if case.forced in _OF_A_SERVER and case.server(case.forced_server) is None:
+    if case.forced in OF_A_SERVER and case.server(case.forced_server) is None:
         case.force(0)
         return wait(policy.SERVER_MISSING, case.now_s)
     decision = take_forced(case)

@@ -18,7 +18,7 @@ _ACTION_OF = (  # each step of policy.py
     policy.SOFT_RESET,
     policy.KICK,
 )
-_OF_A_SERVER = (policy.STEP_REGISTER, policy.STEP_PARKED_REGISTER)
+OF_A_SERVER = (policy.STEP_REGISTER, policy.STEP_PARKED_REGISTER)
 PINS = policy.HAS_RESET | policy.HAS_POWER
 _HOUR_S = const(3600)
 
@@ -137,7 +137,7 @@ def _by_pins(case, why):
 
 def take_forced(case):
     # The step that the application asked for.
-    server = case.forced_server if case.forced in _OF_A_SERVER else 0
+    server = case.forced_server if case.forced in OF_A_SERVER else 0
     return take(case, case.forced, case.now_s, policy.FORCED, server)
 
 

@@ -5,7 +5,7 @@
 #     MINE = dict(DEFAULT, name="MINE", radio_per_hour=6)
 #     MINE = dict(DEFAULT, name="MINE", steps=dict(DEFAULT["steps"]))
 #     MINE["steps"][STEP_RADIO] = (600, (7200,), 7200, 1, 2, 86400)
-# policy_check.py says what a policy must hold to be sound; the Ladder asks it.
+# policy_check.py says what a policy must hold to be sound; a Supervisor asks it.
 #
 # Sources: R4/R5/R6 are the u-blox AT and application development notes of SARA-R4, SARA-R5 and
 # LARA-R6; UBX is ubxlib's LEXI-R10 row; TS.34 is GSMA's; VZW and ATT are the operators' network
@@ -106,7 +106,8 @@ MARK_PAUSED = const(1)
 MARK_RADIO_OFF = const(2)
 MARK_REBOOT = const(3)
 
-# Steps of the ladder, lowest effort first. The last two are the slow rhythm of a parked node.
+# Steps of the ladder, lowest effort first; behind the pins the slow rhythm of a parked node, and the
+# step for clients on the MCU.
 STEP_REGISTER = const(1)  # AT+ULWM2MREG=<server>
 STEP_PAUSE = const(2)  # AT+ULWM2M=3, and =0 later
 STEP_RADIO = const(3)  # AT+CFUN=0, and =1 later
@@ -247,11 +248,15 @@ DEFAULT = {
 }
 
 
+_checked = []  # the last one that was sound
+
+
 def check_policy(policy):
     """Return a sound policy; raise ValueError, naming the row, for any other: see policy_check.py.
 
     What checks takes 4 kB, so it does not stay; DEFAULT is sound as it is.
     """
-    if policy is DEFAULT:
-        return policy
-    return borrow("lexi.recovery.policy_check").check(policy)
+    if policy is not DEFAULT and not any(policy is known for known in _checked):
+        borrow("lexi.recovery.policy_check").check(policy)
+        _checked[:] = [policy]
+    return policy

@@ -1,4 +1,4 @@
-# What a policy must hold to be sound. Loaded once, when a Ladder is made, and then dropped: see
+# What a policy must hold to be sound. Loaded once, when a Supervisor is made, and then dropped: see
 # policy.check_policy().
 
 from micropython import const

@@ -37,11 +37,12 @@ def unseal(data):
 def unpack(budgets, data, now_s, wall_s=None):
     """Take over a record of pack(). Raises ValueError for anything else; then nothing changed.
 
-    Without two readings of a clock that survives, no time passed while nobody looked.
+    Returns the seconds that passed between the two. Without two readings of a clock that survives, no time passed while nobody looked.
     """
     try:
         saved_s, numbers, ages, tries, rings, servers = json.loads(data)
-        since_s = now_s - _elapsed_s(saved_s, wall_s)
+        elapsed_s = _elapsed_s(saved_s, wall_s)
+        since_s = now_s - elapsed_s
         numbers = [int(each) for each in numbers]
         times = [_time(age_s, since_s) for age_s in ages[:_BY_UPTIME]]
         times += [_time(age_s, now_s) for age_s in ages[_BY_UPTIME:]]
@@ -65,6 +66,7 @@ def unpack(budgets, data, now_s, wall_s=None):
         if repaired:
             budgets.repair(server)
     budgets.dirty = False
+    return elapsed_s
 
 
 def _time(age_s, since_s):

@@ -39,19 +39,20 @@ class Reports:
         self._found.append(None)
 
     def follow(self, case):
-        """Let time pass; whether all reports arrive. Part of Case.follow()."""
+        """Let time pass; whether all reports have arrived for long. Part of Case.follow()."""
         case.wake(case.now_s + _ASK_S)
         if self.trouble_s(case.now_s) is not None:
             self._since_s = policy.NEVER
             return False
         if self._since_s == policy.NEVER:
             self._since_s = case.now_s
-        elif case.now_s >= self._since_s + case.policy["hold_s"]:
-            # As with a registration: the episode is over.
-            self.proved_s = case.now_s - case.policy["hold_s"]
-            case.budgets.clear(policy.STEP_KICK)
-            if not case.servers and case.budgets.in_episode(0):
-                case.budgets.end_episode(0)
+        if case.now_s < self._since_s + case.policy["hold_s"]:
+            return False  # it may not have begun yet
+        # As with a registration: the episode is over.
+        self.proved_s = case.now_s - case.policy["hold_s"]
+        case.budgets.clear(policy.STEP_KICK)
+        if not case.servers and case.budgets.in_episode(0):
+            case.budgets.end_episode(0)
         return True
 
     def trouble_s(self, now_s):
@@ -95,6 +96,8 @@ def remedied(case):
     """Reports do not arrive: the client's own remedy disturbs nothing else."""
     decision = _kick(case)
     if decision is None or decision.action == policy.NONE:
+        if decision is not None:
+            case.wake(decision.at_s)  # whatever is waited for besides
         return None
     tries = case.budgets.tries[policy.STEP_KICK]
     if tries >= case.steps[policy.STEP_KICK][policy.TRIES] and not any_up(case):
@@ -111,7 +114,7 @@ def lost(case):
     tries = case.budgets.tries[policy.STEP_KICK]
     if tries < case.steps[policy.STEP_KICK][policy.TRIES] or any_up(case):
         return decision
-    since_s = last_radio_end_s(case, _since_s(case))
+    since_s = last_radio_end_s(case, max(_since_s(case), case.up_s))
     return climb(case, since_s, policy.REPORTS, False, policy.STEP_RADIO)
 
 

@@ -320,6 +320,8 @@ def _since_s(state):
         since_s = max(since_s, state.answer_s + stuck_s)
     elif state.tried_s >= enter_s:
         since_s = max(since_s, state.tried_s + state.window_s)
+    if state.tried_s == NEVER and state.good_s == NEVER:
+        since_s = max(since_s, state._found_s)  # the window of a step of an earlier run
     if state.settled or since_s > state.quiet_s:
         return since_s
     return state.quiet_s + state.spread_s

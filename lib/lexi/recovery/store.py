@@ -7,7 +7,7 @@
 # Written are: every step before its command, the end of a step or an episode, and checkpoints
 # while something is on the books: 1, 2, 4, ... min after a start, then once an hour. So at least
 # half of the uptime counts even if the MCU restarts often and no clock survives. That bounds the
-# writes of a day: 24, two for each step, and 7 for each start.
+# writes of a day: 24, two for each step, 9 for each start, and 12 an hour for what is only noticed.
 
 import json
 import os
@@ -21,6 +21,7 @@ from .policy import NEVER
 
 CHECKPOINT_S = const(3600)
 FIRST_CHECKPOINT_S = const(60)
+_SOON_S = const(300)  # so long what was only noticed may wait
 _LIFE_S = const(5)  # that a run of the MCU counts for which was too short for a checkpoint
 
 # The record: see also reader.py, which reads it.
@@ -118,17 +119,17 @@ class Keeper:
 
     def load(self, now_s):
         """Take over what was saved, or the most careful assumption; then write it back."""
-        wall_s = None
+        elapsed_s = 0
         try:
             data = self._store.load()
             if data is not None:
                 reader = borrow("lexi.recovery.reader")
-                wall_s = self._wall_s()
-                reader.unpack(self._budgets, reader.unseal(data), now_s, wall_s)
+                body = reader.unseal(data)
+                elapsed_s = reader.unpack(self._budgets, body, now_s, self._wall_s())
         except (OSError, ValueError) as e:
             self._budgets.exhaust(now_s)
             self._tell(e)
-        self._budgets.started(now_s, 0 if wall_s else _LIFE_S)
+        self._budgets.started(now_s, 0 if elapsed_s else _LIFE_S)
         self.save(now_s)
 
     async def write(self, channel, for_good=False):
@@ -154,7 +155,7 @@ class Keeper:
         try:
             self._store.save(seal(pack(self._budgets, now_s, self._wall_s())))
             self.writes += 1
-            self._budgets.dirty = False
+            self._budgets.dirty = self._budgets.soon = False
             self.failed = False
         except OSError as e:
             self._gap_s = CHECKPOINT_S
@@ -183,6 +184,9 @@ class Keeper:
         """Seconds until a record is due, 0 for now; None while time changes nothing."""
         if self._budgets.dirty and not self.failed:
             return 0
-        if not self._budgets.dirty and not self._budgets.open(now_s):
+        gap_s = (
+            min(self._gap_s, _SOON_S) if self._budgets.soon and not self.failed else self._gap_s
+        )
+        if gap_s == self._gap_s and not self._budgets.dirty and not self._budgets.open(now_s):
             return None
-        return max(0, self._tried_s + self._gap_s - now_s)
+        return max(0, self._tried_s + gap_s - now_s)

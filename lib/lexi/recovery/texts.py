@@ -2,8 +2,8 @@
 
 from micropython import const
 
-from .policy import CAP_S, DISABLED, LATER, NEVER
-from .telling import DEFERRED, DOING, PARKED
+from .policy import CAP_S, LATER, NEVER
+from .telling import DEFERRED, DOING
 
 _OF_REGISTRY = const(3)
 
@@ -130,8 +130,6 @@ def describe(event, registry=None):
             text += " (%s)" % REASONS[reason]
     elif reason:
         text += ": " + REASONS[reason]
-        if kind == PARKED and reason == DISABLED:
-            text += ", and enable_client=True was not given"
     return text
 
 
