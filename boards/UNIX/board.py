@@ -27,6 +27,10 @@ def _ticks():
     return time.ticks_ms() * _SPEED  # 62 bits wide here: no wrap-around to care for
 
 
+def _hold(ms):
+    time.sleep_ms(ms // _SPEED + 1)
+
+
 def _sleep_ms(ms):
     return asyncio.sleep_ms(ms // _SPEED + 1)  # never shorter than asked for
 
@@ -62,7 +66,7 @@ def _v_int():
 def open_power():
     if not os.getenv("LEXI_PINS"):
         return Power()
-    return Power(_pin("pwr_on"), _pin("reset_n"), _v_int)
+    return Power(_pin("pwr_on"), _pin("reset_n"), _v_int, hold=_hold)
 
 
 # Both are short: a simulated module is back soon, and one that falls silent is to be noticed.

@@ -5,6 +5,7 @@
 # runs does not mind a short press, and goes off by a long one. So V_INT is looked at before a press
 # where it is wired. This file needs nothing else of its package.
 
+import time
 from micropython import const
 
 from atport.errors import AtError, AtTimeout, check, check_plain, need
@@ -73,6 +74,7 @@ class Power:
     cycle_on_ms: the same in cycle(), where the module is off. off_ms: PWR_ON low to switch off.
     reset_ms: RESET_N low. power_down_ms: time that a module may take to go off; the whole of it
         is waited for where V_INT is not wired. boot_ms: waited for after a start.
+    hold(ms): waits during the press of on().
 
     Both lines are left alone from here on. A pulse that ends early, as its task is cancelled or
     its sleep raises, leaves its line alone too. When the MCU resets in mid-pulse its pin floats and
@@ -96,6 +98,7 @@ class Power:
         reset_ms=_RESET_MS,
         power_down_ms=_POWER_DOWN_MS,
         boot_ms=_BOOT_MS,
+        hold=time.sleep_ms,
     ):
         for name, fn in (("pwr_on", pwr_on), ("reset_n", reset_n), ("v_int", v_int)):
             if fn is not None:
@@ -106,6 +109,8 @@ class Power:
         self._reset_ms = check("reset_ms", reset_ms, _SHORTEST_RESET_MS, _LONGEST_RESET_MS)
         self._power_down_ms = check("power_down_ms", power_down_ms, _LOOK_MS, _LONGEST_WAIT_MS)
         self._boot_ms = check("boot_ms", boot_ms, 0, _LONGEST_WAIT_MS)
+        check_plain("hold", hold)
+        self._hold = hold
         self._pwr_on = pwr_on
         self._reset_n = reset_n
         self._v_int = v_int
@@ -128,13 +133,18 @@ class Power:
     async def on(self, sleep_ms):
         """Switch on: a short press of PWR_ON, and the time of a boot. Returns whether it pressed.
 
+        Nothing else runs during the press: a task that keeps the CPU would make it one for "off".
         Nothing is done while V_INT is high. Where it is not wired, a module that runs stays as it
         is; one whose UART sleeps (AT+UPSV=1) wakes.
         """
         self._need("pwr_on", self._pwr_on)
         if self.is_on():
             return False
-        await self._press(self._pwr_on, self._on_ms, sleep_ms)
+        try:
+            self._pwr_on(0)
+            self._hold(self._on_ms + _TICK_MS)
+        finally:
+            self._pwr_on(1)
         await sleep_ms(self._boot_ms)
         return True
 

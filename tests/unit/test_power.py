@@ -61,7 +61,7 @@ class Rig:
         pins = {name: self._drive(name) for name in wired}
         if v_int:
             pins["v_int"] = self.is_on
-        self.power = Power(**pins, **options)
+        self.power = Power(**pins, **options, hold=self.hold)
 
     def is_on(self):
         if self._off_ms is not None and self.ticks.ms >= self._off_ms:
@@ -94,11 +94,14 @@ class Rig:
         elif held_ms >= 300:
             self._on = True
 
-    async def sleep_ms(self, ms):
+    def hold(self, ms):
         self.slept_ms.append(ms)
         if self.fails_ms == ms:
             raise self.error
         self.ticks.ms += ms
+
+    async def sleep_ms(self, ms):
+        self.hold(ms)
 
     def left_alone(self):
         """Whether each line was released as often as pulled, and none is low."""
