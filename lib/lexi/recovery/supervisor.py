@@ -157,11 +157,11 @@ class Supervisor:
         self._stir()
 
     def follow(self, client):
-        """Get the reports of a client on the MCU back too, whatever the module's own client does.
+        """Get the reports of a client on the MCU back too; servers=() if the module's is not wanted.
 
         client.trouble(now_s): None while its reports arrive, else (since_s, why), seconds of that
-        clock. client.kick(): its own remedy, such as a new socket; a function or a coroutine
-        function. Returns a function to call when it is in trouble: else five minutes may pass.
+        clock. client.kick(): its own remedy, such as a new socket; a function, or a coroutine
+        function with deadlines of its own. Returns a function to call when it is in trouble: else five minutes may pass.
         """
         reports = self.case.reports
         if reports is None:
