@@ -161,7 +161,8 @@ class Supervisor:
 
         client.trouble(now_s): None while its reports arrive, else (since_s, why), seconds of that
         clock. client.kick(): its own remedy, such as a new socket; a function, or a coroutine
-        function with deadlines of its own. Returns a function to call when it is in trouble: else five minutes may pass.
+        function with deadlines of its own. Returns a function to call when it is in trouble:
+        else five minutes may pass.
         """
         reports = self.case.reports
         if reports is None:
