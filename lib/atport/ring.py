@@ -63,24 +63,21 @@ class Ring:
         self._chunk_size = chunk_size
         self.line_room = ring_size - chunk_size  # the longest line that always fits
         self._readinto = stream.readinto
-        self._any = stream.any if counts else self._no_count
+        self._any = stream.any if counts else lambda: chunk_size
         self._rxbuf = rxbuf or _MASK
         self._loss_mark = _MASK if flow or not loss_mark else loss_mark
 
         self.start = 0  # first byte that was not read: of the open line, once it has begun
         self.end = 0  # behind the last byte received
         self.overrun = 0  # bytes lost so far as far as is known, at least 1 each time
-        # Places where the UART lost bytes, as the number of bytes still to be read up to each, in
-        # their order. When there are too many, all bytes up to the last one are thrown away.
+        # Places where the UART lost bytes, in their order: the bytes still to be read up to the
+        # first, and from each to the next. When there are too many, they become one, the last.
         self._places = array("i", bytes(4 * (rxbuf // chunk_size + 4)))
         self._place_count = 0
-        self._spoilt = 0  # bytes still to be thrown away
-        self._lossy = False  # there are such places or bytes ahead
+        self._ahead = 0  # bytes still to be read up to the last place
+        self._spoilt = False  # they became one: the bytes up to it are thrown away
         self._most = chunk_size  # bytes to take next: a chunk, or less up to the next place
         self.cut = False  # the end of the buffer is such a place: for the scanner, which resets it
-
-    def _no_count(self):
-        return self._chunk_size
 
     def fill(self):
         """Take what the stream has now, a chunk at most, and return the number of bytes.
@@ -102,7 +99,7 @@ class Ring:
             end = self._move()
         pack_into(self._chunk_format, self.buf, end, self._chunk)
         self.end = end + n
-        if self._lossy:
+        if self._place_count:
             self._advance(n)
         return n
 
@@ -150,45 +147,34 @@ class Ring:
         if waiting > self._rxbuf + _FIFO:  # nobody told how large it is: it is not full
             self._loss_mark = self._rxbuf = _MASK
             return
+        read = waiting - self._ahead  # since the last place was noted
+        if read <= 0:
+            return
+        self._ahead = waiting
         places = self._places
-        count = self._place_count
-        if count and places[count - 1] >= waiting:
-            return  # nothing was read since
-        if self._spoilt or count == len(places):
-            self._spoilt = waiting
+        if self._place_count == len(places):
+            self._spoilt = True
+        if self._spoilt:
             self._place_count = 0
-        else:
-            places[count] = waiting
-            self._place_count = count + 1
-        self._lossy = True
-        self._limit()
-
-    def _limit(self):
-        # How much to take next, without going over a place.
-        ahead = self._spoilt or self._places[0]
-        self._most = min(self._chunk_size, ahead) if self._lossy else self._chunk_size
+            read = waiting
+        places[self._place_count] = read
+        self._place_count += 1
+        self._most = min(self._chunk_size, places[0])
 
     def _advance(self, n):
         # A chunk was taken while there are places ahead; it ends at the first or before it.
         places = self._places
-        count = self._place_count
+        self._ahead -= n
+        places[0] -= n
         if self._spoilt:
             self.end -= n
-            self._spoilt -= n
             self.overrun = (self.overrun + n) & _MASK
-            self.cut = self._spoilt == 0
-        else:
-            for i in range(count):
-                places[i] -= n
-            if places[0] == 0:
-                self.cut = True
+        if places[0] == 0:
+            self.cut = True
+            if not self._spoilt:
                 self.overrun = (self.overrun + 1) & _MASK
-                count -= 1
-                for i in range(count):
-                    places[i] = places[i + 1]
-                self._place_count = count
-        self._lossy = self._spoilt > 0 or count > 0
-        self._limit()
-
-    def __len__(self):
-        return self.end - self.start
+            self._spoilt = False
+            self._place_count -= 1
+            for i in range(self._place_count):
+                places[i] = places[i + 1]
+        self._most = min(self._chunk_size, places[0]) if self._place_count else self._chunk_size
