@@ -78,7 +78,7 @@ class Exchange:
                 return True
             if len(prefix) < name.size - 1:
                 return False  # "+U" is not "+UUSORD:"; but "+X" and "+X: a:" may mean "+X:"
-        return line.startswith(prefix) or line.is_named(self._capitals)
+        return line.startswith(prefix) or line.is_named(self._capitals, line.start)
 
     def takes(self, line, name):
         """Take the line if it is part of the answer: echo or information text."""

@@ -106,7 +106,7 @@ class Line:
                 at = self._field(at, i)
                 i += 1
             if at <= stop:  # the others are only counted
-                self._check(at, stop)
+                self.check(at, stop)
                 i += 1 + self.buf.count(b",", at, stop)
             if self.bad or (i == 1 and self.kinds[0] == EMPTY):
                 i = 0
@@ -157,7 +157,7 @@ class Line:
         self.stops[i] = end
         self.kinds[i] = kind | self._number(at, end, i)
         if end > at:
-            self._check(at, end)
+            self.check(at, end)
         return after + 1
 
     def _behind_quote(self, at):
@@ -196,8 +196,11 @@ class Line:
         self.ints[i] = -value if sign == 45 else value
         return kind
 
-    def _check(self, at, end):
-        # A control character, or a byte over 0x7E, is noise.
+    def check(self, at, end):
+        """Look for noise in buf[at:end], in its first 96 bytes: `bad` says what was found.
+
+        A control character, or a byte over 0x7E, is noise.
+        """
         buf = self.buf
         if end - at > _CHECKED:
             end = at + _CHECKED
@@ -205,8 +208,3 @@ class Line:
             if not 31 < buf[at] < 127 and buf[at] != 9:
                 self.bad = True
             at += 1
-
-    def check(self):
-        """Look for noise in the line, in its first 96 bytes: `bad` says what was found."""
-        self._check(self.start, self.stop)
-        return self.bad

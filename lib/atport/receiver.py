@@ -330,7 +330,8 @@ class Receiver(Handlers):
             return
         self.unknown += 1
         line.fields()
-        if line.check():  # it may have been one that matters
+        line.check(line.start, line.stop)
+        if line.bad:  # it may have been one that matters
             self.count_undecodable()
         else:
             self.heard_s = self.clock.s

@@ -80,15 +80,13 @@ class Scanner(Line):
 
     def add(self, text, tag=0):
         """Know a name from now on, in capitals: one that ends in a colon, or a whole word."""
-        key = _key_of(text)
-        first = name = self._names.get(key)
-        while name is not None and name.text != text:
-            name = name.next
+        name = self.find(text)
         if name is None:
             name = Name(text)
             if tag:
                 name.tag = tag
-            name.next = first
+            key = _key_of(text)
+            name.next = self._names.get(key)
             self._names[key] = name
         return name
 
@@ -216,17 +214,14 @@ class Scanner(Line):
 
     def _unknown(self, colon):
         # No such name as it stands: noise before it, another case, a name without a colon?
-        buf = self.buf
-        start = self.start
-        while start < self.stop and not 32 < buf[start] < 127:
-            start += 1
+        start = self._behind_noise()
         name = self._look_up(start, colon)
         if start == self.stop:  # nothing but noise
             self.start = self.at = start
             self.count = 0
         elif name is not None:  # else the noise is part of what nobody knows
             self.start = start
-        elif colon < 0 or buf[start] > 47:  # no colon, or none behind a sign such as "+"
+        elif colon < 0 or self.buf[start] > 47:  # no colon, or none behind a sign such as "+"
             self.at = start
             self.count = 0
         else:
@@ -239,19 +234,23 @@ class Scanner(Line):
             name = self._raw.named(at)
             if name is not None:
                 return name
-        key = _key(self.buf, at, colon) if colon - at > 1 else at - self.stop
-        name = self._names.get(key)
-        while name is not None and not self._is_named(name.text, at):
+        name = self._names.get(_key(self.buf, at, colon, self.stop))
+        while name is not None and not self.is_named(name.text, at):
             name = name.next
         return name
 
-    def is_named(self, text):
-        """Whether the line has this name (in capitals), in any case of its letters."""
-        return self._is_named(text, self.start)
+    def _behind_noise(self):
+        # Where the line begins, if what no name begins with is left out.
+        at = self.start
+        while at < self.stop and not 32 < self.buf[at] < 127:
+            at += 1
+        return at
 
-    def _is_named(self, text, at):
-        i = len(text)
-        if self.stop - at < i or (self.stop - at > i and text[i - 1] != 58):
+    def is_named(self, text, at):
+        """Whether at buf[at] the line has this name (in capitals), in any case of its letters."""
+        size = len(text)
+        left = self.stop - at
+        if left < size or (left > size and text[size - 1] != 58):
             return False
         return self.begins_with(text, at)
 
@@ -271,9 +270,7 @@ class Scanner(Line):
         self.stop = self._ring.end
         self.name = None
         if self._raw is not None:
-            start = self.start
-            while start < self.stop and not 32 < self.buf[start] < 127:
-                start += 1  # noise before it
+            start = self._behind_noise()
             self.name = self._raw.named(start)
             if self.name is not None:
                 noise = self.start
@@ -332,9 +329,11 @@ class Scanner(Line):
         return True
 
 
-def _key(buf, start, colon):
-    # The key of a name in the table: its length and two letters, as capitals. Small, and cheap to
-    # make: events() does so by itself, of names in capitals.
+def _key(buf, start, colon, stop):
+    # The key of a name in the table: its length and two letters, as capitals; of a word without a
+    # colon its length. Small, and cheap to make: events() does so by itself, of names in capitals.
+    if colon - start < 2:  # "X:" is no name that events() looks for
+        return start - stop
     return (colon - start) | _capital(buf[start + 2]) << 7 | _capital(buf[colon - 1]) << 15
 
 
@@ -343,8 +342,6 @@ def _capital(c):
 
 
 def _key_of(text):
-    # The same of a name in capitals, or of a word.
-    last = len(text) - 1
-    if last < 2 or text[last] != 58:  # "X:" is no name that events() looks for
-        return -1 - last
-    return last | text[2] << 7 | text[last - 1] << 15
+    # The same of a name that ends in its colon, or of a word.
+    size = len(text)
+    return _key(text, 0, size - 1 if text[size - 1] == 58 else -1, size)

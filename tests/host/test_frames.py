@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 MOST = 11
 HOT = {
     "lib/atport/ring.py": "fill crowded",
-    "lib/atport/line.py": "number fields _field _number _check int kind equals",
+    "lib/atport/line.py": "number fields _field _number check int kind equals",
     "lib/atport/receiver.py": "pump crowded",
     "lib/atport/clock.py": "ms",
     "lib/lexi/registry.py": """_stat _update _notified _count_uri _created _connection

@@ -95,7 +95,7 @@ class Reader:
             if what == scan.LINE:
                 name = scanner.name and scanner.name.text
                 if name is None:
-                    scanner.check()
+                    scanner.check(scanner.start, scanner.stop)
                 fields = decode(scanner) if not name or name[-1:] == b":" else []
                 found.append(line(name, fields, scanner.bad))
                 self.texts.append(scanner.line())
