@@ -1,5 +1,6 @@
-# What the registry keeps: one Cell for each server, one Notified for each URI, made at the start.
-# A Server is a copy of a Cell for people.
+# What the registry keeps: one Cell for each server, one Notified for each URI, made at the start and
+# linked by `next`, as a loop over a list costs more in the time of a line. A Server is a copy of a
+# Cell for people.
 
 from micropython import const
 
@@ -9,17 +10,23 @@ from .codes import NO_CODE
 _NONE = const(-1)  # nothing is known; an int, so that nothing is allocated
 
 
-def _or_none(value):
-    return None if value == _NONE else value
+def linked(items):
+    """Link each to the next one; return them."""
+    for i in range(len(items) - 1):
+        items[i].next = items[i + 1]
+    return items
 
 
-def _settled(it):
-    # Settle it; if there is no memory, Registry.settle() tries again.
+def _settle(it):
+    # If there is no memory, Registry.settle() tries again.
     try:
         it.settle()
-        return True
     except MemoryError:
-        return False
+        pass
+
+
+def _or_none(value):
+    return None if value == _NONE else value
 
 
 class Server:
@@ -61,7 +68,7 @@ class Text:
     def __init__(self, room):
         self.buf = bytearray(room + 2)
         self.used = 0
-        self._quoted = None  # b'"/3300/0/5700"': of the last text that was settled
+        self.quoted = b""  # such as b'"/3300/0/5700"': of the last text that was settled
         self._size = 0  # of that; 0 while it is not this text
 
     def is_at(self, buf, start, stop):
@@ -75,28 +82,25 @@ class Text:
     def ends(self, line, at):
         """Whether from buf[at] on the line is this text in its quotes, as far as it is settled."""
         size = self._size
-        return size > 0 and at + size == line.stop and line.buf.startswith(self._quoted, at)
+        return size > 0 and at + size == line.stop and line.buf.startswith(self.quoted, at)
 
     def take(self, buf, start, stop):
-        """Become buf[start:stop]; return whether it is settled."""
+        """Become buf[start:stop]."""
         self.used = size = min(stop - start, len(self.buf) - 2)
         self.buf[0] = self.buf[size + 1] = 34
         self._size = i = 0
         while i < size:
             self.buf[i + 1] = buf[start + i]
             i += 1
-        return _settled(self)
+        _settle(self)
 
     def settle(self):
         """Have the exact copy, unless there is no text."""
         if self.used and self._size == 0:
             size = self.used + 2
-            if self._quoted is None or not self._is_quoted():
-                self._quoted = bytes(memoryview(self.buf)[:size])
+            if len(self.quoted) != size or not self.buf.startswith(self.quoted):
+                self.quoted = bytes(memoryview(self.buf)[:size])
             self._size = size
-
-    def _is_quoted(self):
-        return self.is_at(self._quoted, 1, len(self._quoted) - 1)
 
     def clear(self):
         """Be no text; the same one may come again."""
@@ -107,19 +111,11 @@ class Text:
         return bytes(self.buf[1 : self.used + 1])
 
 
-class Watch(Text):
-    # A URI that watch_uri() named, and who is to be told of its notifications.
-    def __init__(self, room, fn, following):
-        Text.__init__(self, room)
-        self.fn = fn
-        self.next = following
-
-
 class Cell:
     # What is known of one server. Ints, for the same reason; _NONE: nothing.
     def __init__(self, address_size):
         self.address = Text(address_size)
-        self.id = 0
+        self.id = None  # not in use
         self.digits = None  # b",721,", as a line has it, once settled
         self.skip = 0  # bytes from the event, of one digit, to what follows them
         self.next = None
@@ -127,7 +123,7 @@ class Cell:
 
     def settle(self):
         """Have `digits` and the exact address."""
-        if self.digits is None:
+        if self.digits is None and self.id is not None:
             self.digits = b",%d," % self.id
             self.skip = 1 + len(self.digits)
         self.address.settle()
@@ -137,7 +133,7 @@ class Cell:
         self.id = server
         self.digits = None
         self.forget(now_s)
-        _settled(self)
+        _settle(self)
 
     def forget(self, now_s):
         """Nothing is known any more."""
@@ -158,7 +154,7 @@ class Notified(Text):
         Text.__init__(self, room)
         self.index = index
         self.next = None
-        self.server = 0
-        self.watched = False  # watch_uri() named it
+        self.server = None  # not in use
+        self.watched = True  # by somebody, or that was not looked up yet
         self.count = 0
         self.at_s = 0

@@ -14,7 +14,7 @@ from atport.line import BIG, INT, TEXT
 from . import codes
 from .codes import BOOTSTRAP, CLIENT, CONNECTION, INIT, NO_CODE, NOTIFICATION, REGISTRATION, TIMER
 from .codes import STATUS as _STATUS
-from .known import Cell, Notified, Server, Watch
+from .known import Cell, Notified, Server, linked
 
 _NONE = const(-1)
 _LONGEST_S = const(1000000)
@@ -51,19 +51,18 @@ class Registry:
         check("address_size", address_size, 8, 255)
         self.channel = channel
         self._clock = channel.clock
-        self._runtime = runtime
+        self.runtime = runtime
         self._waiting = []  # signals of who waits for a registration
         self._watching = []  # and of who has to know of restarts and polls: see wake()
-        self._cells = [Cell(address_size) for _ in range(max_servers)]
-        self._cell_count = 0
-        self._first = None  # of those in use, in the order in which they were heard of
-        self._uris = [Notified(uri_size, i) for i in range(max_uris)]
-        self._uri_count = 0
-        self._first_uri = None
+        # Those in use come first, in the order in which they were heard of.
+        self._cells = linked([Cell(address_size) for _ in range(max_servers)])
+        self._first = self._cells[0]
+        self._uris = linked([Notified(uri_size, i) for i in range(max_uris)])
+        self._uri_count = 0  # of those in use
         self._subscribers = ()
         self._number = channel.line.number
         self._tell = _nobody  # tells the subscribers: one of them, or _tell_all
-        self._watches = None  # the first Watch
+        self._watches = []  # (URI, who is told of it)
 
         self.client_status = None  # manual: <client_status>, describe.CLIENT_STATUS
         self.init_status = None  # manual: <client_init_status>
@@ -77,7 +76,7 @@ class Registry:
 
     def servers(self):
         """Short IDs of the servers heard of."""
-        return [cell.id for cell in self._cells[: self._cell_count]]
+        return [cell.id for cell in self._cells if cell.id is not None]
 
     def code(self, server):
         """Status code of a server; codes.NO_CODE when nothing is known since the last restart."""
@@ -113,7 +112,7 @@ class Registry:
         if len(uri) > 1 and uri[-1] == "/":
             uri = uri[:-1]
         text = uri.encode()
-        for item in self._uris[: self._uri_count]:
+        for item in self._uris:
             if item.server == server and item.is_at(text, 0, len(text)):
                 return item.count, self._clock.s - item.at_s
         return 0, None
@@ -122,7 +121,7 @@ class Registry:
         """Wait until the server is registered; False when `timeout_s` have passed."""
         check("server", server, 0, _MAX_ID)
         left_ms = wait_ms(timeout_s)
-        signal = self._runtime.signal()
+        signal = self.runtime.signal()
         self._waiting.append(signal)
         try:
             while not self.registered(server):
@@ -174,48 +173,43 @@ class Registry:
 
     def _tell_all(self, event, server, value):
         for fn in self._subscribers:
-            try:
-                refuse(fn(event, server, value))
-            except Exception as e:  # counted: one subscriber must not keep events from others
-                self.channel.report(e)
+            self._call(fn, event, server, value)
+
+    def _call(self, fn, event, server, value):
+        # What it raises is counted: nobody else is to miss an event for it, and no poll to end.
+        try:
+            refuse(fn(event, server, value))
+        except Exception as e:
+            self.channel.report(e)
 
     def watch_uri(self, uri, fn):
         """Call fn() for every notification of one URI, also when the table of URIs is full."""
         need(isinstance(uri, str), "uri", uri, "a str")
         check_plain("fn", fn)
-        text = uri.encode()
-        watch = Watch(
-            len(text) + 1, fn, self._watches
-        )  # with room, so that no longer one is cut to it
-        watch.take(text, 0, len(text))
-        self._watches = watch
-        for item in self._uris[: self._uri_count]:
-            item.watched = self._is_watched(item.buf, 1, 1 + item.used)
-
-    def _is_watched(self, buf, start, stop):
-        watch = self._watches
-        while watch is not None and not watch.is_at(buf, start, stop):
-            watch = watch.next
-        return watch is not None
+        self._watches.append((uri.encode(), fn))
+        for item in self._uris:
+            item.watched = True
 
     def _tell_watches(self, buf, start, stop):
-        watch = self._watches
-        while watch is not None:
-            if watch.is_at(buf, start, stop):
+        # Tell who watches this URI; return whether anybody does.
+        watched = False
+        for uri, fn in self._watches:
+            if stop - start == len(uri) and buf.startswith(uri, start):
+                watched = True
                 try:
-                    refuse(watch.fn())
+                    refuse(fn())
                 except Exception as e:  # counted: the others are to know too
                     self.channel.report(e)
-            watch = watch.next
+        return watched
 
     def settle(self):
         """Make exact copies of what was heard for the first time when there was no memory for them.
 
         Nothing is lost without it, but such lines take longer.
         """
-        for cell in self._cells[: self._cell_count]:
+        for cell in self._cells:
             cell.settle()
-        for item in self._uris[: self._uri_count]:
+        for item in self._uris:
             item.settle()
 
     # Updates
@@ -224,37 +218,22 @@ class Registry:
         """Take one line of a poll: AT+ULWM2MREG?. An unchanged code is no event."""
         cell = self._find(server)
         if (NO_CODE if cell is None else cell.code) != code:
-            self._take(REGISTRATION, server, code)
+            self._call(self._apply, REGISTRATION, server, code)
         if timer_s is not None and code in codes.REGISTERED:
-            self._take(TIMER, server, timer_s)
-
-    def _take(self, event, server, value):
-        # As a URC is taken: what a subscriber raises is its own affair.
-        try:
-            refuse(self._apply(event, server, value))
-        except Exception as e:
-            self.channel.report(e)
+            self._call(self._apply, TIMER, server, timer_s)
 
     def keep_only(self, servers):
         """After a complete poll: of a server it did not list nothing is known any more."""
-        for cell in self._cells[: self._cell_count]:
+        for cell in self._cells:
             if cell.code != NO_CODE and cell.id not in servers:
                 cell.forget(self._clock.s)
-                self._forgotten(cell.id)
-
-    def _forgotten(self, server):
-        try:
-            refuse(self._notify(REGISTRATION, server, NO_CODE))
-        except Exception as e:
-            self.channel.report(e)
+                self._call(self._notify, REGISTRATION, cell.id, NO_CODE)
 
     def restarted(self):
         """The module restarted: nothing that was known of the servers holds any more."""
         self.restarts += 1
-        i = 0
-        while i < self._cell_count:
-            self._cells[i].forget(self._clock.s)
-            i += 1
+        for cell in self._cells:
+            cell.forget(self._clock.s)
         self.client_status = None
         self.init_status = None
         self.channel.note_reboot()
@@ -305,7 +284,7 @@ class Registry:
 
     def _notified(self, line, server, at):
         # Event 3, the URI in its quotes at `at`.
-        item = self._first_uri
+        item = self._uris[0]
         while item is not None:
             if item.server == server and item.ends(line, at):
                 return self._count_uri(item)
@@ -316,7 +295,7 @@ class Registry:
         item.count += 1
         item.at_s = self._clock.s
         if item.watched:
-            self._tell_watches(item.buf, 1, 1 + item.used)
+            item.watched = self._tell_watches(item.buf, 1, 1 + item.used)
         return self._tell(NOTIFICATION, item.server, item.index)
 
     def _created(self, line, cell, at):
@@ -416,7 +395,7 @@ class Registry:
             return self.channel.count_malformed()
         if stop - start > 1 and buf[stop - 1] == 47:  # "/5/0/3/" is "/5/0/3"
             stop -= 1
-        item = self._first_uri
+        item = self._uris[0]
         while item is not None and not (item.server == server and item.is_at(buf, start, stop)):
             item = item.next
         if item is None:
@@ -430,46 +409,31 @@ class Registry:
             return None
         item = self._uris[self._uri_count]
         item.server = server
-        item.watched = self._is_watched(buf, start, stop)
-        if self._uri_count:
-            self._uris[self._uri_count - 1].next = item
-        else:
-            self._first_uri = item
         self._uri_count += 1
-        if not item.take(buf, start, stop):
-            self.wake()
+        item.take(buf, start, stop)
         return item
 
     def _find(self, server):
         # The server's cell, or None.
-        i = 0
-        while i < self._cell_count:
-            if self._cells[i].id == server:
-                return self._cells[i]
-            i += 1
+        for cell in self._cells:
+            if cell.id == server:
+                return cell
         return None
 
     def _add(self, server):
         # A cell for a new server, if need be that of one of which nothing is known.
-        i = self._cell_count
-        if not 0 <= server <= _MAX_ID:
-            i = -1
-        elif i < len(self._cells):
-            self._cell_count = i + 1
-            if i:
-                self._cells[i - 1].next = self._cells[i]
-            else:
-                self._first = self._cells[0]
-        else:
-            i -= 1
-            while i >= 0 and self._cells[i].code != NO_CODE:
-                i -= 1
-        if i < 0:
+        found = None
+        if 0 <= server <= _MAX_ID:
+            for cell in self._cells:
+                if cell.code == NO_CODE:
+                    found = cell
+                    if cell.id is None:
+                        break
+        if found is None:
             self.dropped += 1
             return None
-        cell = self._cells[i]
-        cell.name(server, self._clock.s)
-        return cell
+        found.name(server, self._clock.s)
+        return found
 
     def _notify(self, event, server, value):
         if self._waiting:
