@@ -37,7 +37,7 @@ class Runtime:
     sleep_ms = staticmethod(asyncio.sleep_ms)
 
     def __init__(self, line_ms=_LINE_MS):
-        self._line_ms = line_ms
+        self.line_ms = line_ms
         self.reading = False  # whether somebody pumps the stream
         self.errors = 0  # waits that failed
 
@@ -61,7 +61,7 @@ class Runtime:
                 except Exception:  # the stream's or out of memory: this task must not end
                     self.errors += 1
                 if not channel.crowded():
-                    await asyncio.sleep_ms(self._line_ms)
+                    await asyncio.sleep_ms(self.line_ms)
                 if not pump():
                     await asyncio.sleep_ms(_SPURIOUS_MS)
                 while channel.left:

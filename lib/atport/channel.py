@@ -10,7 +10,10 @@ from micropython import const
 from .errors import AtError, AtTimeout, CmeError, ModuleRebooted, PortError, PortTaken
 from .errors import check, check_plain, need, not_sent, refuse
 from .exchange import CME, FINALS, OK, Exchange
+from .handlers import check_into
 from .owner import disown, own
+from .ring import Ring
+from .scan import Scanner
 from .settle import Settler
 from .stream import check_stream
 from .text import command_line, readable
@@ -61,24 +64,15 @@ class Channel(Settler):
         claim=True,
     ):
         check_stream(stream)
-        super().__init__(
-            stream,
-            runtime,
-            clock,
-            ring_size,
-            chunk_size,
-            rxbuf,
-            loss_mark,
-            flow,
-            line_size=line_size,
-        )
+        ring = Ring(stream, ring_size, chunk_size, rxbuf, loss_mark, flow)
+        super().__init__(stream, runtime, clock, Scanner(ring, line_size))
         self.on_send = None  # called with a command line right before it is sent; may raise
         self.guard = None  # the same before that: the supervisor's
         self.on_reboot = ()  # plain functions, called when the module restarted: the sockets'
         self.flow = flow
-        self._runtime = runtime
+        self.runtime = runtime
         self._sleep_ms = runtime.sleep_ms
-        self._lock = runtime.lock()
+        self.lock = runtime.lock()  # whoever has it has the module's attention
         self._rebooted = False  # a restart was noticed while the command waited
         if claim:
             self.claim()
@@ -142,23 +136,21 @@ class Channel(Settler):
                 check_plain(name, fn)
         need(prompt in (None, "@", ">"), "prompt", prompt, '"@", ">" or None')
         need(isinstance(payload, _BYTES), "payload", payload, "bytes")
-        need(into is None or _is_writable(into), "into", into, "a bytearray or None")
+        check_into(into)
         need(prompt or not payload, "payload", payload, "none without a prompt")
         for c in prefix or "":
             need(" " <= c <= "~", "prefix", prefix, "printable ASCII")
         need(into is None or prefix or size_field is None, "prefix", prefix, "that of the data")
         head = None if prefix is None else prefix.encode()
-        name = self.line.find(head.upper()) if head else None
-        need(name is None or not name.tag, "prefix", prefix, "no final result code")
         if size_field is not None:
             self._announcing(prefix, size_field)
         elif into is not None:
             head = b"CONNECT "
-        if head and head[-1] == 58:
-            name = self.line.add(head.upper())
-        elif head:
-            name = self.line.find(head.upper())
-        exchange = Exchange(line, head, name, accept, on_info, into)
+        if head:
+            find = self.line.add if head[-1] == 58 else self.line.find
+            name = find(head.upper())
+            need(name is None or not name.tag, "prefix", prefix, "no final result code")
+        exchange = Exchange(line, head, accept, on_info, into)
         if secret:
             exchange.text = (text + "...").encode()
         return self._command(exchange, prompt, payload, timeout_ms, prefix, size_field)
@@ -166,7 +158,7 @@ class Channel(Settler):
     async def _command(self, exchange, prompt, payload, timeout_ms, prefix, size_field):
         # In its turn: the exchange, and what it got.
         into = exchange.into
-        async with self._lock:
+        async with self.lock:
             self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
             if self.owed:
                 await self._settle(exchange.text.decode())
@@ -193,7 +185,7 @@ class Channel(Settler):
         """
         need(callable(write), "write", write, "a function")
         self.check_free("write_flash", "wait")
-        async with self._lock:
+        async with self.lock:
             self.check_owner()
             try:
                 return write()
@@ -264,7 +256,7 @@ class Channel(Settler):
     def _give_up(self, line):
         if self._rebooted:
             return ModuleRebooted("%s: the module restarted" % line.decode())
-        if not self._runtime.reading:
+        if not self.runtime.reading:
             why = "nobody reads the stream"
         elif self.lines > self.undecodable:
             why = "no final result code in time"
@@ -335,13 +327,3 @@ class Channel(Settler):
         if self.pending is not None and time.ticks_diff(self._deadline_ms, soon_ms) > 0:
             self._deadline_ms = soon_ms
             self._changed.set()
-
-
-def _is_writable(into):
-    # Whether bytes can be put into it.
-    try:
-        if len(into):
-            into[0] = into[0]
-        return isinstance(into, _BYTES[1:])
-    except TypeError:
-        return False

@@ -34,21 +34,19 @@ CMS = 4
 class Exchange:
     """What a command expects, and what it got; the arguments are those of Channel.command().
 
-    text: the command line as bytes, to be shown; sent: as it goes out. name: the scanner's Name of the prefix, if it is known.
-    result: of the final result code, 0 while it waits; detail: what follows it. error: what is to
-    be raised, in place of what the result says; failed: at once. filled: raw bytes that came.
+    text: the command line as bytes, to be shown; sent: as it goes out. result: of the final result
+    code, 0 while it waits; detail: what follows it. error: what is to be raised, in place of what
+    the result says; failed: at once. filled: raw bytes that came.
     """
 
-    def __init__(self, text, prefix=None, name=None, accept=None, on_info=None, into=None):
+    def __init__(self, text, prefix=None, accept=None, on_info=None, into=None):
         self.text = self.sent = text
         self.prefix = prefix
-        self._capitals = (
-            prefix and prefix.upper()
-        )  # made here, as nothing is made while lines come
+        # Made here, as nothing is made while lines come.
+        self._capitals = prefix and prefix.upper()
         self.into = into
-        self._name = name
-        self._accept = accept
-        self._on_info = on_info
+        self.accept = accept
+        self.on_info = on_info
         self.numeric = False  # numeric result codes (ATV0) count
         self.unproven = False  # final result codes do not count before information text came
         self.info = []
@@ -74,7 +72,7 @@ class Exchange:
             return False
         name = line.name
         if name is not None:
-            if name is self._name or name.text == self._capitals:
+            if name.text == self._capitals:
                 return True
             if len(prefix) < name.size - 1:
                 return False  # "+U" is not "+UUSORD:"; but "+X" and "+X: a:" may mean "+X:"
@@ -96,11 +94,11 @@ class Exchange:
         if not self.prefix and line.startswith(b"+"):
             return False  # a URC that nobody registered
         try:
-            if self._accept and not refuse(self._accept(line)):
+            if self.accept and not refuse(self.accept(line)):
                 return False
             self.unproven = False
-            if self._on_info:
-                refuse(self._on_info(line))
+            if self.on_info:
+                refuse(self.on_info(line))
             elif len(self.info) < _MAX_INFO:
                 self.info.append(line.line()[len(self.prefix) :].lstrip())
             else:

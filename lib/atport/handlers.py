@@ -2,7 +2,16 @@
 
 from .errors import check_plain, need, refuse
 
-_BUFFERS = (bytearray, memoryview)
+
+def check_into(into):
+    """Raise ValueError unless bytes can be put into it, or it is None."""
+    ok = into is None or isinstance(into, (bytearray, memoryview))
+    if ok and into:
+        try:
+            into[0] = into[0]
+        except TypeError:
+            ok = False
+    need(ok, "into", into, "a bytearray or None")
 
 
 class Handlers:
@@ -27,8 +36,7 @@ class Handlers:
         """
         name = self._name(prefix)
         check_plain("handler", handler)
-        if into is not None:
-            need(isinstance(into, _BUFFERS), "into", into, "a bytearray or None")
+        check_into(into)
         if size_field is not None:
             self.announce(prefix, size_field)
             name.into = into
@@ -105,23 +113,23 @@ class _Several:
     """Several handlers of one prefix, as one: each is called, whatever the others raise."""
 
     def __init__(self, receiver, *first):
-        self._receiver = receiver
-        self._handlers = (first,)
+        self.receiver = receiver
+        self.handlers = (first,)
 
     def add(self, handler, reads):
-        self._handlers += ((handler, reads),)
+        self.handlers += ((handler, reads),)
 
     def remove(self, handler):
         # Returns how many are left.
-        left = tuple(pair for pair in self._handlers if pair[0] != handler)
-        need(len(left) < len(self._handlers), "handler", handler, "one that is registered")
-        self._handlers = left
+        left = tuple(pair for pair in self.handlers if pair[0] != handler)
+        need(len(left) < len(self.handlers), "handler", handler, "one that is registered")
+        self.handlers = left
         return len(left)
 
     def __call__(self, line):
-        for handler, reads in self._handlers:
+        for handler, reads in self.handlers:
             try:
                 if reads or line.fields() or not line.bad:
                     refuse(handler(line))
             except Exception as e:
-                self._receiver.report(e)
+                self.receiver.report(e)

@@ -15,8 +15,7 @@ from .clock import Clock
 from .errors import PortError, PortTaken, refuse
 from .exchange import FINALS
 from .handlers import Handlers
-from .ring import Ring
-from .scan import GARBLED, LINE, MORE, PROMPT, TOO_LONG, Scanner
+from .scan import GARBLED, LINE, MORE, PROMPT, TOO_LONG
 
 _MASK = const(0x3FFFFFFF)  # counters of bytes wrap before they become big ints
 _MOST = const(8)  # lines served by one pump()
@@ -30,13 +29,13 @@ class Receiver(Handlers):
     codes nobody waited for), handler_errors, stream_errors.
     """
 
-    def __init__(self, stream, runtime, clock, *sizes, line_size):
+    def __init__(self, stream, runtime, clock, line):
+        super().__init__(line)
         self.stream = stream
         self.clock = clock or Clock()
-        self.ring = Ring(stream, *sizes)
-        super().__init__(Scanner(self.ring, line_size))
+        self.ring = line.ring
         for i, text in enumerate(FINALS):
-            self.line.add(text, i + 1)
+            line.add(text, i + 1)
         # Hooks of the application, plain functions; the library sets none of these three.
         self.on_unknown = None  # called with the line that no handler and no command wanted
         self.on_gap = None  # called while there is a gap, after every batch of input
@@ -157,9 +156,8 @@ class Receiver(Handlers):
         self._busy = False
         self.left = self.ring.start < self.ring.end
         try:
-            serving = self._serve()
-            next(serving)
-            self._serving = serving
+            self._serving = self._serve()
+            next(self._serving)
         except MemoryError:  # the next pump() tries again
             pass
 
@@ -188,7 +186,9 @@ class Receiver(Handlers):
                     try:
                         n = fill()
                     except Exception as e:  # the stream's, or out of memory: tried again next time
-                        self._stream_failed(e)
+                        self.stream_errors += 1
+                        if isinstance(e, MemoryError):
+                            self.fail(e)
                         n = 0
                     if n == 0:
                         yield 0
@@ -373,11 +373,6 @@ class Receiver(Handlers):
             self.pending.error = e
             self.pending.failed = True
             self._changed.set()
-
-    def _stream_failed(self, e):
-        self.stream_errors += 1
-        if isinstance(e, MemoryError):
-            self.fail(e)
 
     def report(self, e):
         """Count what a handler raised, and print it unless on_error takes it.

@@ -57,22 +57,22 @@ class Ring:
         self._size = ring_size + _BLOCK
         self.buf = bytearray(self._size + chunk_size)
         view = memoryview(self.buf)
-        self._blocks = tuple(view[i:] for i in range(0, self._size, _BLOCK))
+        self.blocks = tuple(view[i:] for i in range(0, self._size, _BLOCK))
         self._chunk = bytearray(chunk_size)
         self._chunk_format = "%ds" % chunk_size
-        self._chunk_size = chunk_size
+        self.chunk_size = chunk_size
         self.line_room = ring_size - chunk_size  # the longest line that always fits
-        self._readinto = stream.readinto
-        self._any = stream.any if counts else lambda: chunk_size
-        self._rxbuf = rxbuf or _MASK
-        self._loss_mark = _MASK if flow or not loss_mark else loss_mark
+        self.readinto = stream.readinto
+        self.any = stream.any if counts else lambda: chunk_size
+        self.rxbuf = rxbuf or _MASK
+        self.loss_mark = _MASK if flow or not loss_mark else loss_mark
 
         self.start = 0  # first byte that was not read: of the open line, once it has begun
         self.end = 0  # behind the last byte received
         self.overrun = 0  # bytes lost so far as far as is known, at least 1 each time
         # Places where the UART lost bytes, in their order: the bytes still to be read up to the
         # first, and from each to the next. When there are too many, they become one, the last.
-        self._places = array("i", bytes(4 * (rxbuf // chunk_size + 4)))
+        self.places = array("i", bytes(4 * (rxbuf // chunk_size + 4)))
         self._place_count = 0
         self._ahead = 0  # bytes still to be read up to the last place
         self._spoilt = False  # they became one: the bytes up to it are thrown away
@@ -84,12 +84,12 @@ class Ring:
 
         Passes on what the stream raises; nothing is lost then.
         """
-        n = self._any()
-        if n >= self._loss_mark:
+        n = self.any()
+        if n >= self.loss_mark:
             self._note_loss(n)
         if n > self._most:
             n = self._most
-        n = self._readinto(self._chunk, n)
+        n = self.readinto(self._chunk, n)
         if not n:  # None or 0: a spurious wake-up
             return 0
         end = self.end
@@ -105,15 +105,15 @@ class Ring:
 
     def waiting(self):
         """Whether bytes wait in the UART; never for a stream without any()."""
-        return self._rxbuf < _MASK and self._any() > 0
+        return self.rxbuf < _MASK and self.any() > 0
 
     def crowded(self):
         """Whether half of what the UART can hold waits in it."""
-        return self._any() > self._rxbuf >> 1
+        return self.any() > self.rxbuf >> 1
 
     def feed(self, data, first=0):
         """Take a chunk of bytes from elsewhere than the stream; return where the next one starts."""
-        n = min(len(data) - first, self._chunk_size)
+        n = min(len(data) - first, self.chunk_size)
         if self.end + n > self._size:
             self._move()
         buf = self.buf
@@ -126,7 +126,7 @@ class Ring:
 
     def _move(self):
         # The open line goes towards the front, by whole blocks; the new end is returned.
-        blocks = self._blocks
+        blocks = self.blocks
         buf = self.buf
         by = self.start >> _BLOCK_BITS
         at = 0
@@ -144,14 +144,14 @@ class Ring:
 
     def _note_loss(self, waiting):
         # The UART's buffer is full: behind the bytes that wait in it some were lost.
-        if waiting > self._rxbuf + _FIFO:  # nobody told how large it is: it is not full
-            self._loss_mark = self._rxbuf = _MASK
+        if waiting > self.rxbuf + _FIFO:  # nobody told how large it is: it is not full
+            self.loss_mark = self.rxbuf = _MASK
             return
         read = waiting - self._ahead  # since the last place was noted
         if read <= 0:
             return
         self._ahead = waiting
-        places = self._places
+        places = self.places
         if self._place_count == len(places):
             self._spoilt = True
         if self._spoilt:
@@ -159,11 +159,11 @@ class Ring:
             read = waiting
         places[self._place_count] = read
         self._place_count += 1
-        self._most = min(self._chunk_size, places[0])
+        self._most = min(self.chunk_size, places[0])
 
     def _advance(self, n):
         # A chunk was taken while there are places ahead; it ends at the first or before it.
-        places = self._places
+        places = self.places
         self._ahead -= n
         places[0] -= n
         if self._spoilt:
@@ -177,4 +177,4 @@ class Ring:
             self._place_count -= 1
             for i in range(self._place_count):
                 places[i] = places[i + 1]
-        self._most = min(self._chunk_size, places[0]) if self._place_count else self._chunk_size
+        self._most = min(self.chunk_size, places[0]) if self._place_count else self.chunk_size

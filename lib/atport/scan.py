@@ -60,11 +60,11 @@ class Scanner(Line):
     def __init__(self, ring, line_size=512):
         super().__init__(ring.buf)
         check("line_size", line_size, 16, ring.line_room)
-        self._ring = ring
+        self.ring = ring
         self.line_size = line_size
-        self._names = {}  # key, see _key(): a Name
+        self.names = {}  # key, see _key(): a Name
         self.state = 0
-        self._prompt = 0
+        self.prompt = 0
         self._raw = None  # a RawBytes, from the first announce() on
         self.data_at = 0  # raw bytes, when DATA is told
         self.data_end = 0
@@ -73,7 +73,7 @@ class Scanner(Line):
 
     def find(self, text):
         """The Name of b"+CEREG:" or b"OK"; None when it is not known."""
-        found = self._names.get(_key_of(text))
+        found = self.names.get(_key_of(text))
         while found is not None and found.text != text:
             found = found.next
         return found
@@ -86,8 +86,8 @@ class Scanner(Line):
             if tag:
                 name.tag = tag
             key = _key_of(text)
-            name.next = self._names.get(key)
-            self._names[key] = name
+            name.next = self.names.get(key)
+            self.names[key] = name
         return name
 
     def announce(self, name, size_field, quoted):
@@ -95,7 +95,7 @@ class Scanner(Line):
         if self._raw is None:
             from .raw import RawBytes
 
-            self._raw = RawBytes(self, self._ring)
+            self._raw = RawBytes(self, self.ring)
         name.size_field = size_field
         name.quoted = quoted
         self._raw.announce(name)
@@ -104,7 +104,7 @@ class Scanner(Line):
 
     def await_prompt(self, byte):
         """Take `byte` at the start of a line as a prompt, once; 0: no more."""
-        self._prompt = byte
+        self.prompt = byte
         self.state = self.state | _AWAIT if byte else self.state & ~_AWAIT
 
     def cut(self):
@@ -112,7 +112,7 @@ class Scanner(Line):
 
         Returns GARBLED if they may have been raw bytes, else MORE.
         """
-        ring = self._ring
+        ring = self.ring
         ring.start = ring.end = 0
         if self._raw is not None and self._raw.names:  # the inside of data may come next
             return self.garbled()
@@ -121,7 +121,7 @@ class Scanner(Line):
 
     def garbled(self):
         """Raw bytes were not as many as was announced: drop everything until listen()."""
-        ring = self._ring
+        ring = self.ring
         ring.start = ring.end = 0
         self.state = self.state & _AWAIT | _DEAF
         return GARBLED
@@ -152,11 +152,11 @@ class Scanner(Line):
         A generator, as its frame is made once. It has to be made anew when an exception has gone
         through it. The first MORE says nothing: what is allocated is made before it.
         """
-        ring = self._ring
+        ring = self.ring
         buf = self.buf
         find = buf.find
         startswith = buf.startswith
-        names = self._names
+        names = self.names
         line_size = self.line_size
         yield MORE
         while True:
@@ -234,7 +234,7 @@ class Scanner(Line):
             name = self._raw.named(at)
             if name is not None:
                 return name
-        name = self._names.get(_key(self.buf, at, colon, self.stop))
+        name = self.names.get(_key(self.buf, at, colon, self.stop))
         while name is not None and not self.is_named(name.text, at):
             name = name.next
         return name
@@ -267,7 +267,7 @@ class Scanner(Line):
 
     def _open(self):
         # A line that has not ended yet.
-        self.stop = self._ring.end
+        self.stop = self.ring.end
         self.name = None
         if self._raw is not None:
             start = self._behind_noise()
@@ -288,7 +288,7 @@ class Scanner(Line):
     def _special(self):
         # What comes before a line; -1: nothing.
         state = self.state
-        ring = self._ring
+        ring = self.ring
         if state & _DEAF:
             ring.start = ring.end = 0
             return MORE
@@ -302,7 +302,7 @@ class Scanner(Line):
 
     def _skip(self):
         # Drop up to the next line end; whether there was one.
-        ring = self._ring
+        ring = self.ring
         at = self.buf.find(b"\n", ring.start, ring.end)
         cr = self.buf.find(b"\r", ring.start, at if at >= 0 else ring.end)
         if cr >= 0:
@@ -315,14 +315,14 @@ class Scanner(Line):
         return True
 
     def _prompted(self):
-        ring = self._ring
+        ring = self.ring
         buf = self.buf
         at = ring.start
         while at < ring.end and buf[at] < 33:
             at += 1
         while at < ring.end and not 32 < buf[at] < 127 and buf[at] not in b"\r\n":
             at += 1  # noise before it
-        if at == ring.end or buf[at] != self._prompt:
+        if at == ring.end or buf[at] != self.prompt:
             return False
         ring.start = at + 1
         self.state &= ~_AWAIT

@@ -24,8 +24,8 @@ _PROOF = b"+CMEE:"
 class Settler(Receiver):
     """The part of a Channel that deals with commands that gave up."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args):
+        super().__init__(*args)
         self.unanswered = 0
         self.retries = 0
         self._deadline_ms = 0
@@ -117,7 +117,7 @@ class Settler(Receiver):
             await self._keep_promise(line)
         self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
         head = _PROOF if proof else None
-        exchange = Exchange(line, head, self.line.find(_PROOF), on_info=_ignore)
+        exchange = Exchange(line, head, on_info=_ignore)
         exchange.unproven = proof
         exchange.numeric = numeric
         try:
@@ -140,7 +140,7 @@ class Settler(Receiver):
         Half a command in the module's buffer, echo, numeric result codes and boot noise are
         dealt with. Raises AtTimeout when all tries stay unanswered.
         """
-        async with self._lock:
+        async with self.lock:
             while True:
                 tries -= 1
                 try:

@@ -54,8 +54,8 @@ class Monitor:
         check("urc_mask", urc_mask, *lwm2m.family["urc_mask"] or (0, 7))
         need(power_saving in (0, None), "power_saving", power_saving, "0 or None")
         need(match_flow in (False, True), "match_flow", match_flow, "False or True")
-        self._power_saving = power_saving
-        self._match_flow = match_flow
+        self.power_saving = power_saving
+        self.match_flow = match_flow
         self.on_change = print
         self.changed = []
         self._channel = channel
@@ -66,8 +66,8 @@ class Monitor:
         self._signal = runtime.signal()
         channel.watch_gap = self._signal.set
         registry.watch(self._signal)
-        self._mask = urc_mask if lwm2m.family["urc_mask"] else None
-        self._silence_s = silence_s
+        self.urc_mask = urc_mask if lwm2m.family["urc_mask"] else None
+        self.silence_s = silence_s
         self.reboot_wait_s = reboot_wait_s
         self._restarts = 0  # of the registry, up to which the module was brought up
         self._known = 0  # those that the bring-up under way knew of
@@ -132,14 +132,14 @@ class Monitor:
 
     async def _set_port(self):
         # What an earlier host left in NVM can make the port deaf, or hold it back.
-        if self._power_saving is not None:
+        if self.power_saving is not None:
             found = []
             await self._try("AT+UPSV?", "+UPSV:", lambda line: found.append(line.line()))
             mode = found[0][6:].lstrip() if found else b"0"
             if mode[:1].isdigit() and mode[:1] != b"0":
                 if await self._try("AT+UPSV=0") is not None:
                     self._note("AT+UPSV=0, it was " + readable(mode), True)
-        if self._match_flow:  # what it was cannot be read
+        if self.match_flow:  # what it was cannot be read
             text = "AT&K3" if self._channel.flow else "AT&K0"
             if await self._try(text) is not None:
                 self._note(text, False)
@@ -168,11 +168,11 @@ class Monitor:
 
     async def _arm(self):
         urcs = await self._lwm2m.urcs()
-        if urcs != (1, self._mask):
+        if urcs != (1, self.urc_mask):
             if urcs and self._armed and self._registry.restarts == self._restarts:
                 self._known += 1
                 self._registry.restarted()  # it forgot, so it was restarted unheard
-            await self._lwm2m.set_urcs(True, self._mask)
+            await self._lwm2m.set_urcs(True, self.urc_mask)
         self._armed = True
 
     async def _ask(self):
@@ -246,7 +246,7 @@ class Monitor:
             return self._not_before_s - now_s
         if self._registry.restarts != self._restarts or self._channel.gap or self._retry_s:
             return 0
-        silent_s = self._channel.heard_s + self._silence_s - now_s
+        silent_s = self._channel.heard_s + self.silence_s - now_s
         return max(0, min(silent_s, self._checked_s + _CHECK_S - now_s))
 
     async def attend(self):
@@ -267,7 +267,7 @@ class Monitor:
                 elif self._channel.gap and self._clock.s - self._checked_s < _CHECK_S:
                     await self.poll()
                     wait_s = _RETRY_S  # however many gaps follow
-                elif await self._lwm2m.urcs() in (None, (1, self._mask)):
+                elif await self._lwm2m.urcs() in (None, (1, self.urc_mask)):
                     self._checked_s = self._clock.s
                     await self.poll()
                 else:

@@ -325,7 +325,7 @@ class SupervisedTest(unittest.TestCase):
             source.put(b"".join(lines) + b"".join(self.OTHERS) * 5)
             lexi.registry.settle()
             readinto = source.readinto
-            lexi.channel.ring._readinto = lambda buf, n, f=readinto, m=size: f(buf, min(n, m))
+            lexi.channel.ring.readinto = lambda buf, n, f=readinto, m=size: f(buf, min(n, m))
             harness.without_heap(pump_all, lexi.channel.pump)
             self.assertEqual(lexi.channel.handler_errors, 0)
             self.assertEqual(
