@@ -49,7 +49,7 @@ class Server:
         self.connection_at_s = None if self.connection is None else cell.connection_at_s
         self.sent = _or_none(cell.sent)
         self.received = _or_none(cell.received)
-        self.address = cell.address.text().decode() or None
+        self.address = cell.text().decode() or None
 
     @property
     def name(self):
@@ -67,9 +67,8 @@ class Text:
     # call: when the text is a new one, or later if there is no memory then.
     def __init__(self, room):
         self.buf = bytearray(room + 2)
-        self.used = 0
-        self.quoted = b""  # such as b'"/3300/0/5700"': of the last text that was settled
-        self._size = 0  # of that; 0 while it is not this text
+        self.used = 0  # bytes of the text; 0: there is none, but the same one may come again
+        self.quoted = b""  # the exact copy, such as b'"/3300/0/5700"'; empty: it could not be made
 
     def is_at(self, buf, start, stop):
         """Whether buf[start:stop] is this text."""
@@ -81,40 +80,38 @@ class Text:
 
     def ends(self, line, at):
         """Whether from buf[at] on the line is this text in its quotes, as far as it is settled."""
-        size = self._size
-        return size > 0 and at + size == line.stop and line.buf.startswith(self.quoted, at)
+        quoted = self.quoted
+        if not quoted or not self.used:
+            return False
+        return at + len(quoted) == line.stop and line.buf.startswith(quoted, at)
 
     def take(self, buf, start, stop):
         """Become buf[start:stop]."""
         self.used = size = min(stop - start, len(self.buf) - 2)
         self.buf[0] = self.buf[size + 1] = 34
-        self._size = i = 0
+        i = 0
         while i < size:
             self.buf[i + 1] = buf[start + i]
             i += 1
-        _settle(self)
+        if len(self.quoted) != size + 2 or not self.buf.startswith(self.quoted):
+            self.quoted = b""
+            _settle(self)
 
     def settle(self):
-        """Have the exact copy, unless there is no text."""
-        if self.used and self._size == 0:
-            size = self.used + 2
-            if len(self.quoted) != size or not self.buf.startswith(self.quoted):
-                self.quoted = bytes(memoryview(self.buf)[:size])
-            self._size = size
-
-    def clear(self):
-        """Be no text; the same one may come again."""
-        self.used = self._size = 0
+        """Have the exact copy, if there is a text."""
+        if self.used and not self.quoted:
+            self.quoted = bytes(memoryview(self.buf)[: self.used + 2])
 
     def text(self):
         """Return it as bytes."""
         return bytes(self.buf[1 : self.used + 1])
 
 
-class Cell:
-    # What is known of one server. Ints, for the same reason; _NONE: nothing.
+class Cell(Text):
+    # What is known of one server, and the text of its address. Ints, for the same reason; _NONE:
+    # nothing.
     def __init__(self, address_size):
-        self.address = Text(address_size)
+        Text.__init__(self, address_size)
         self.id = None  # not in use
         self.digits = None  # b",721,", as a line has it, once settled
         self.skip = 0  # bytes from the event, of one digit, to what follows them
@@ -126,7 +123,7 @@ class Cell:
         if self.digits is None and self.id is not None:
             self.digits = b",%d," % self.id
             self.skip = 1 + len(self.digits)
-        self.address.settle()
+        Text.settle(self)
 
     def name(self, server, now_s):
         """Be that of a server heard of for the first time."""
@@ -137,7 +134,7 @@ class Cell:
 
     def forget(self, now_s):
         """Nothing is known any more."""
-        self.address.clear()
+        self.used = 0
         self.code = NO_CODE
         self.since_s = now_s
         self.timer_s = _NONE

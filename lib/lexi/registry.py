@@ -157,18 +157,19 @@ class Registry:
         Of an unknown event server and value are what it holds there, value -1 for nothing.
         """
         check_plain("fn", fn)
-        fns = list(self._subscribers)
-        fns.append(fn)
-        self._set_subscribers(tuple(fns))
+        self._subscribers += (fn,)
+        self._choose()
 
     def unsubscribe(self, fn):
         """End a subscription."""
         fns = list(self._subscribers)
         fns.remove(fn)
-        self._set_subscribers(tuple(fns))
+        self._subscribers = tuple(fns)
+        self._choose()
 
-    def _set_subscribers(self, fns):
-        self._subscribers = fns
+    def _choose(self):
+        # How they are told.
+        fns = self._subscribers
         self._tell = self._tell_all if len(fns) > 1 else fns[0] if fns else _nobody
 
     def _tell_all(self, event, server, value):
@@ -304,7 +305,7 @@ class Registry:
         at += 2
         if line.buf[at - 1] != 44 or (status != 0 and status != 2):
             return self._read(line)
-        if not cell.address.ends(line, at):
+        if not cell.ends(line, at):
             return self._read(line)
         return self._connection(cell, status, _NONE, _NONE)
 
@@ -373,7 +374,7 @@ class Registry:
         if cell is None:
             return None
         if status in (0, 2) and count > 3 and line.kinds[3] & TEXT:
-            cell.address.take(line.buf, line.starts[3], line.stops[3])
+            cell.take(line.buf, line.starts[3], line.stops[3])
             count = 3
         sent = ints[3] if count > 3 and line.kinds[3] & INT else _NONE
         received = ints[4] if count > 4 and line.kinds[4] & INT else _NONE
