@@ -92,9 +92,8 @@ class CmeError(AtError):
         return TEXTS.get(self.code, self._told)
 
     def __str__(self):
-        if self.code in self.TEXTS or self.text == self._told:
-            return self.args[0]
-        return "%s (%s)" % (self.args[0], self.text)
+        said = self.args[0]
+        return said if self.text in said else "%s (%s)" % (said, self.text)
 
 
 class AtTimeout(PortError):
