@@ -14,7 +14,7 @@ from .handlers import check_into
 from .owner import disown, own
 from .ring import Ring
 from .scan import Scanner
-from .settle import Settler
+from .settle import CONNECT, Settler
 from .stream import check_stream
 from .text import command_line, readable
 
@@ -143,9 +143,9 @@ class Channel(Settler):
         need(into is None or prefix or size_field is None, "prefix", prefix, "that of the data")
         head = None if prefix is None else prefix.encode()
         if size_field is not None:
-            self._announcing(prefix, size_field)
+            self.announce(prefix, size_field)
         elif into is not None:
-            head = b"CONNECT "
+            head = CONNECT
         if head:
             find = self.line.add if head[-1] == 58 else self.line.find
             name = find(head.upper())
@@ -153,20 +153,18 @@ class Channel(Settler):
         exchange = Exchange(line, head, accept, on_info, into)
         if secret:
             exchange.text = (text + "...").encode()
-        return self._command(exchange, prompt, payload, timeout_ms, prefix, size_field)
+        return self._command(exchange, prompt, payload, timeout_ms)
 
-    async def _command(self, exchange, prompt, payload, timeout_ms, prefix, size_field):
+    async def _command(self, exchange, prompt, payload, timeout_ms):
         # In its turn: the exchange, and what it got.
         into = exchange.into
         async with self.lock:
-            self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
+            self._allow(timeout_ms)
             if self.owed:
                 await self._settle(exchange.text.decode())
-                self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
-            if size_field is not None:
-                self.announce(prefix, size_field)
-            elif into is not None:
-                self._announce(self.line.add(exchange.prefix), 0, False)
+                self._allow(timeout_ms)
+            if into is not None and exchange.prefix == CONNECT:
+                self._announce(self.line.add(CONNECT), 0, False)
                 self._connects = True
             await self._exchange(exchange, prompt, payload)
             self._forget_connect()
@@ -217,7 +215,7 @@ class Channel(Settler):
             await self._write(exchange.sent + b"\r")
             awaits = prompt is not None
             while not exchange.result and not exchange.failed:
-                left_ms = time.ticks_diff(self._deadline_ms, self.clock.ms())
+                left_ms = self._left_ms()
                 if left_ms <= 0:
                     self.pump()  # it may be there, and the reader waits for a whole line
                     if exchange.result or exchange.failed:
@@ -281,12 +279,11 @@ class Channel(Settler):
         # Nothing is sent until the module was silent for the gap it needs.
         while True:
             self.pump()  # the reader may just be waiting for a whole line
-            now_ms = self.clock.ms()
             gap_ms = _SILENCE_MS if self.line.deaf() else _GAP_MS
-            wait_ms = gap_ms - time.ticks_diff(now_ms, self.heard_ms)
+            wait_ms = gap_ms - time.ticks_diff(self.clock.ms(), self.heard_ms)
             if not 0 < wait_ms <= gap_ms:  # over: six days of silence turn the difference round
                 return
-            if time.ticks_diff(self._deadline_ms, now_ms) <= 0:
+            if self._left_ms() <= 0:
                 raise not_sent(line.decode(), "the line was never quiet")
             await self._sleep_ms(wait_ms)
 
@@ -302,7 +299,7 @@ class Channel(Settler):
             if n:
                 self._unsent = self._unsent[n:]
                 continue
-            if time.ticks_diff(self._deadline_ms, self.clock.ms()) <= 0:
+            if self._left_ms() <= 0:
                 line = self.pending.text if self.pending else b"AT"
                 raise AtTimeout("%s: %d bytes not taken" % (line.decode(), len(self._unsent)))
             await self._sleep_ms(_WRITE_RETRY_MS)
@@ -323,7 +320,6 @@ class Channel(Settler):
         self._promised = b""
         for hook in self.on_reboot:
             hook()
-        soon_ms = time.ticks_add(self.clock.ms(), _REBOOT_GRACE_MS)
-        if self.pending is not None and time.ticks_diff(self._deadline_ms, soon_ms) > 0:
-            self._deadline_ms = soon_ms
+        if self.pending is not None and self._left_ms() > _REBOOT_GRACE_MS:
+            self._allow(_REBOOT_GRACE_MS)
             self._changed.set()

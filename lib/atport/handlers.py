@@ -79,16 +79,12 @@ class Handlers:
 
         For good: an answer may come when its command has given up, and is no line even then.
         """
-        name = self._announcing(prefix, size_field)
+        ok = isinstance(size_field, int) and 0 <= size_field < 16
+        need(ok, "size_field", size_field, "0..15")
+        name = self._name(prefix)
         self._announce(name, size_field, True)
         if name.reads:
             self._list_readers(name)
-
-    def _announcing(self, prefix, size_field):
-        # The Name of a prefix that may announce raw bytes, or ValueError.
-        ok = isinstance(size_field, int) and 0 <= size_field < 16
-        need(ok, "size_field", size_field, "0..15")
-        return self._name(prefix)
 
     def _announce(self, name, size_field, quoted):
         if self._raw is None:

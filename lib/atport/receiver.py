@@ -173,7 +173,7 @@ class Receiver(Handlers):
         ticks = clock.ticks
         line = self.line
         events = line.events()
-        longest = line.line_size
+        line_size = line.line_size
         next(events)
         yield 0  # everything is made
         try:
@@ -218,7 +218,11 @@ class Receiver(Handlers):
                         if startswith(b"\r\n", start):
                             start += 2
                         stop = find(b"\n", start, ring.end) - 1
-                        if 0 < stop - start <= longest and buf[stop] == 13 and buf[stop - 1] > 32:
+                        if (
+                            0 < stop - start <= line_size
+                            and buf[stop] == 13
+                            and buf[stop - 1] > 32
+                        ):
                             if not (line.state or long_way or self.pending):
                                 name = self._readers
                                 while name is not None and not startswith(name.text, start):

@@ -11,8 +11,7 @@ from struct import pack_into
 
 from .errors import check
 
-_BLOCK = const(64)  # the buffer is moved in pieces of this size, 1 << _BLOCK_BITS
-_BLOCK_BITS = const(6)
+_BLOCK = const(64)  # the buffer is moved in pieces of this size
 _BLOCK_FORMAT = "64s"
 _MASK = const(0x3FFFFFFF)  # counters wrap before they become big ints
 
@@ -128,14 +127,14 @@ class Ring:
         # The open line goes towards the front, by whole blocks; the new end is returned.
         blocks = self.blocks
         buf = self.buf
-        by = self.start >> _BLOCK_BITS
+        by = self.start // _BLOCK
         at = 0
         block = by
-        while block << _BLOCK_BITS < self.end:
+        while block * _BLOCK < self.end:
             pack_into(_BLOCK_FORMAT, buf, at, blocks[block])
             at += _BLOCK
             block += 1
-        by <<= _BLOCK_BITS
+        by *= _BLOCK
         self.start -= by
         self.end -= by
         return self.end

@@ -17,6 +17,8 @@ _SETTLE_MS = const(100)
 _PROOF_MS = const(3000)  # the same for AT+CMEE?, behind whatever the module still has to answer
 _TIMEOUT_MS = const(10000)  # plain commands (ubxlib, LEXI-R10)
 
+CONNECT = b"CONNECT "  # what raw bytes come behind, unless their number is a field of a line
+
 _QUESTION = b"AT+CMEE?"  # its answer has a text of its own, and any state can give it
 _PROOF = b"+CMEE:"
 
@@ -36,6 +38,13 @@ class Settler(Receiver):
         self._promised_ms = 0  # when that command was sent
         self._asked = False  # one of the commands that gave up is the _QUESTION
         self._connects = False  # raw bytes behind CONNECT may come
+
+    def _allow(self, ms):
+        # The exchange that is under way, or comes next, has so much time from now on.
+        self._deadline_ms = time.ticks_add(self.clock.ms(), ms)
+
+    def _left_ms(self):
+        return time.ticks_diff(self._deadline_ms, self.clock.ms())
 
     def _gave_up(self, line, promised, sent_ms):
         # A command ended without a final result code; `promised`: the payload it got no prompt for.
@@ -82,22 +91,20 @@ class Settler(Receiver):
         # Without such a command a CONNECT announces nothing.
         if self._connects:
             self._connects = False
-            self.line.announce(self.line.add(b"CONNECT "), -1, False)
+            self.line.announce(self.line.add(CONNECT), -1, False)
 
     async def _keep_promise(self, text):
         # A command announced data and got no prompt. It may still come, and until then a command
         # line would be taken for the data; the module cannot be told that there are none.
         self._changed.clear()
         while not self.prompt_seen and self._promised:
-            now_ms = self.clock.ms()
-            left_ms = _PROMISE_MS - time.ticks_diff(now_ms, self._promised_ms)
+            left_ms = _PROMISE_MS - time.ticks_diff(self.clock.ms(), self._promised_ms)
             if not 0 < left_ms <= _PROMISE_MS:
                 break
-            patience_ms = time.ticks_diff(self._deadline_ms, now_ms)
-            if patience_ms <= 0:
+            if self._left_ms() <= 0:
                 raise not_sent(text, "the module may wait for earlier data")
             late = self.late
-            await self._changed.wait_ms(min(left_ms, patience_ms))
+            await self._changed.wait_ms(min(left_ms, self._left_ms()))
             if late != self.late and not self.prompt_seen:
                 self._promised = b""  # it was refused: no prompt will come
         # Without a prompt it may also have lost the command: then these bytes are read as a command
@@ -113,9 +120,9 @@ class Settler(Receiver):
     async def _probe(self, line=b"AT", timeout_ms=_PROBE_MS, proof=False, numeric=False):
         # Any final result code is a sign of life; with `proof` one behind the text of _QUESTION.
         if self._promised:
-            self._deadline_ms = time.ticks_add(self.clock.ms(), 2 * _PROMISE_MS)
+            self._allow(2 * _PROMISE_MS)
             await self._keep_promise(line)
-        self._deadline_ms = time.ticks_add(self.clock.ms(), timeout_ms)
+        self._allow(timeout_ms)
         head = _PROOF if proof else None
         exchange = Exchange(line, head, on_info=_ignore)
         exchange.unproven = proof
@@ -154,7 +161,7 @@ class Settler(Receiver):
                         raise
             if exchange.detail == b"numeric":
                 await self._probe(b"ATV1", numeric=True)
-            self._deadline_ms = time.ticks_add(self.clock.ms(), _TIMEOUT_MS)
+            self._allow(_TIMEOUT_MS)
             await self._settle("AT")  # answers to earlier tries may be on their way
 
 
