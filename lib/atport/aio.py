@@ -9,21 +9,16 @@ _SPURIOUS_MS = const(10)  # pause after a wake-up that brought nothing, so as no
 _LINE_MS = const(6)  # at 115200 so long are 69 bytes
 
 
-class Signal:
+class Signal(asyncio.Event):
     """Set by the receive path, waited for by tasks that look at the state again afterwards."""
-
-    def __init__(self):
-        self._event = asyncio.Event()
-        self.set = self._event.set
-        self.clear = self._event.clear
 
     async def wait_ms(self, ms):
         """Return when the signal was set or `ms` have passed."""
         try:
-            await asyncio.wait_for_ms(self._event.wait(), ms)
+            await asyncio.wait_for_ms(self.wait(), ms)
         except asyncio.TimeoutError:
             pass
-        self._event.clear()
+        self.clear()
 
 
 class Runtime:

@@ -512,7 +512,7 @@ class KnowledgeTest(Case):
             watcher.due_s()
             stream.ticks.ms += 10000
             channel.feed(b"\r\n+ULWM2MSTAT: 2,721,%d\r\n" % timer_s)
-            self.assertEqual(watcher._signal._event.is_set(), wakes, "%d" % timer_s)
+            self.assertEqual(watcher._signal.is_set(), wakes, "%d" % timer_s)
 
     def test_network_states_that_are_none(self):
         # "+CEREG: u" made a module that was attached a detached one.
