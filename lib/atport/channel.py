@@ -7,7 +7,7 @@
 import time
 from micropython import const
 
-from .errors import AtError, AtTimeout, CmeError, ModuleRebooted, PortError, PortTaken
+from .errors import AtError, AtTimeout, CmeError, ModuleRebooted, PortError
 from .errors import check, check_plain, need, not_sent, refuse
 from .exchange import CME, FINALS, OK, Exchange
 from .handlers import check_into
@@ -16,7 +16,7 @@ from .ring import Ring
 from .scan import Scanner
 from .settle import CONNECT, Settler
 from .stream import check_stream
-from .text import command_line, readable
+from .text import command_line, printable, readable
 
 _GAP_MS = const(21)  # 20 ms after a final code or URC (ubxlib, LEXI-R10), and a tick
 _SILENCE_MS = const(320)  # more than raw.py wants before it believes again
@@ -130,6 +130,7 @@ class Channel(Settler):
         self.check_free(text, "send")
         line = command_line(text, args)
         need(prefix is None or isinstance(prefix, str), "prefix", prefix, "str or None")
+        need(printable(prefix or ""), "prefix", prefix, "printable ASCII")
         check("timeout_ms", timeout_ms, 1, _MAX_TIMEOUT_MS)
         for name, fn in (("accept", accept), ("on_info", on_info)):
             if fn is not None:
@@ -138,8 +139,6 @@ class Channel(Settler):
         need(isinstance(payload, _BYTES), "payload", payload, "bytes")
         check_into(into)
         need(prompt or not payload, "payload", payload, "none without a prompt")
-        for c in prefix or "":
-            need(" " <= c <= "~", "prefix", prefix, "printable ASCII")
         need(into is None or prefix or size_field is None, "prefix", prefix, "that of the data")
         head = None if prefix is None else prefix.encode()
         if size_field is not None:
@@ -263,11 +262,6 @@ class Channel(Settler):
         else:
             why = "nothing ever came: look at power, PWR_ON, and TX and RX"
         return AtTimeout("%s: %s" % (line.decode(), why))
-
-    def check_owner(self):
-        """Raise PortTaken when a newer Channel has the stream."""
-        if self.closed:
-            raise PortTaken("a newer Channel has the stream")
 
     def check_free(self, what, do):
         """Raise PortError within a handler or hook, which must not send or wait; PortTaken too."""

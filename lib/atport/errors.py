@@ -14,8 +14,12 @@ def need(ok, name, value, expected):
         raise ValueError("%s: %r, expected %s" % (name, value, expected))
 
 
-_ASYNC = type(lambda: (yield))  # of functions that are coroutines or generators
-_COROUTINE = type((lambda: (yield))())  # noqa: PLC3002 - of what they return
+def _waits():
+    yield
+
+
+_ASYNC = type(_waits)  # of functions that are coroutines or generators
+_COROUTINE = type(_waits())  # of what they return
 
 
 def check_plain(name, fn):

@@ -97,11 +97,9 @@ class Handlers:
         # The Name of a prefix, or ValueError.
         text = prefix.upper().encode() if isinstance(prefix, str) else b""
         ok = len(text) > 2 and text.find(b":") == len(text) - 1
-        if not ok or min(text) < 33 or max(text) > 126:
-            need(False, "prefix", prefix, 'a name and ":"')
+        need(ok and 32 < min(text) and max(text) < 127, "prefix", prefix, 'a name and ":"')
         name = self.line.add(text)
-        if name.tag:
-            need(False, "prefix", prefix, "one that is no final result code")
+        need(not name.tag, "prefix", prefix, "one that is no final result code")
         return name
 
 

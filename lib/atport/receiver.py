@@ -19,6 +19,7 @@ from .scan import GARBLED, LINE, MORE, PROMPT, TOO_LONG
 
 _MASK = const(0x3FFFFFFF)  # counters of bytes wrap before they become big ints
 _MOST = const(8)  # lines served by one pump()
+_TAKEN = "a newer Channel has the stream"
 
 
 class Receiver(Handlers):
@@ -131,20 +132,24 @@ class Receiver(Handlers):
             self._restart()
             self.doubt()
             raise
-        if self.closed:
-            raise PortTaken("pump: a newer Channel has the stream")
+        self.check_owner()
         e = self._failure or self._no_memory  # there was none to make it, or to start anew
         self._restart()
         self.report(e)
         return 0
+
+    def check_owner(self):
+        """Raise PortTaken when a newer Channel has the stream."""
+        if self.closed:
+            raise PortTaken(_TAKEN)
 
     def close(self):
         """Give up the stream for good: pump() and commands raise PortTaken from now on."""
         if not self.closed:
             self.closed = True
             self._serving = iter(())
-            print("atport: a newer Channel has the stream, this one is closed")
-            self.fail(PortTaken("a newer Channel has the stream"))
+            print("atport: %s, this one is closed" % _TAKEN)
+            self.fail(PortTaken(_TAKEN))
             if self.on_close:
                 self.on_close()
 

@@ -12,12 +12,17 @@ def readable(text):
     return "".join(chr(c) if 31 < c < 127 else "?" for c in text)
 
 
+def printable(text):
+    """Whether a str is ASCII without control characters."""
+    return all(" " <= c <= "~" for c in text)
+
+
 def quoted(name, text):
     """Return `text` as an AT string parameter in quotes.
 
     Raises ValueError, naming the parameter, for a character that could leave the quotes.
     """
-    ok = all(" " <= c <= "~" and c != '"' for c in text)
+    ok = printable(text) and '"' not in text
     need(ok, name, text, "printable ASCII without quotes")
     return '"' + text + '"'
 
@@ -27,7 +32,7 @@ def command_line(text, args):
 
     Raises ValueError for what could leave the line or its quotes, or is no parameter.
     """
-    ok = isinstance(text, str) and text[:2].upper() == "AT" and all(" " <= c <= "~" for c in text)
+    ok = isinstance(text, str) and text[:2].upper() == "AT" and printable(text)
     need(ok, "text", text, 'printable ASCII that starts with "AT"')
     need(isinstance(args, (tuple, list)), "args", args, "tuple or list")
     parts = []

@@ -106,8 +106,7 @@ class Lexi:
         """
         check("within_s", within_s, 1, 3600)
         channel = self.channel
-        channel.clock.ms()
-        now_s = channel.clock.s
+        now_s = channel.clock.now_s()
         for task in self._tasks:
             if task.done():
                 return False
