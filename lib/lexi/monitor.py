@@ -78,9 +78,8 @@ class Monitor:
         self._not_before_s = 0
         self._failed_at = 0  # restarts of the registry then: another one is not made to wait
         self._busy = False  # a bring-up is under way
-        self.turn_s = (
-            None  # when the next attend() is due, or this one over; None: nobody calls it
-        )
+        # When the next attend() is due, or this one over; None: nobody calls it.
+        self.turn_s = None
         self.mode = None
         self.server_ids = []
         self.reachable = False
@@ -133,9 +132,8 @@ class Monitor:
     async def _set_port(self):
         # What an earlier host left in NVM can make the port deaf, or hold it back.
         if self.power_saving is not None:
-            found = []
-            await self._try("AT+UPSV?", "+UPSV:", lambda line: found.append(line.line()))
-            mode = found[0][6:].lstrip() if found else b"0"
+            found = await self._try("AT+UPSV?", "+UPSV:")
+            mode = found[0] if found else b"0"
             if mode[:1].isdigit() and mode[:1] != b"0":
                 if await self._try("AT+UPSV=0") is not None:
                     self._note("AT+UPSV=0, it was " + readable(mode), True)
@@ -157,10 +155,10 @@ class Monitor:
             except Exception as e:  # counted, as those of handlers
                 self._channel.report(e)
 
-    async def _try(self, text, prefix=None, on_info=None):
+    async def _try(self, text, prefix=None):
         # The answer, or None where the module refuses.
         try:
-            return await self._channel.command(text, prefix, on_info=on_info)
+            return await self._channel.command(text, prefix)
         except AtTimeout:
             raise
         except PortError:

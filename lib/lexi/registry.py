@@ -12,8 +12,8 @@ from atport.errors import check, check_plain, need, refuse
 from atport.line import BIG, INT, TEXT
 
 from . import codes
-from .codes import BOOTSTRAP, CLIENT, CONNECTION, INIT, NO_CODE, NOTIFICATION, REGISTRATION, TIMER
-from .codes import STATUS as _STATUS
+from .codes import BOOTSTRAP, CLIENT, CONNECTION, INIT, NO_CODE, NOTIFICATION, REGISTRATION
+from .codes import STATUS, TIMER
 from .known import Cell, Notified, Server, linked
 
 _NONE = const(-1)
@@ -260,7 +260,7 @@ class Registry:
                 at = self._number(at)
             if at == cell.code and event != TIMER and at != NO_CODE:
                 return self._tell(event, cell.id, at)
-            if at < 0 or (event != TIMER and at not in _STATUS):
+            if at < 0 or (event != TIMER and at not in STATUS):
                 return self._read(line)
             return self._update(cell, event, at)
         if event == NOTIFICATION:
@@ -338,7 +338,7 @@ class Registry:
             return self._notify(event, server, value)
         if count < 3 or event == NOTIFICATION or value < 0:
             return self.channel.count_malformed()
-        if event != TIMER and (event == CONNECTION or value not in _STATUS):
+        if event != TIMER and (event == CONNECTION or value not in STATUS):
             self.unknown_codes += 1
             return self._notify(event, server, value)
         cell = self._find(server) or self._add(server)
