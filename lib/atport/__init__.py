@@ -5,7 +5,7 @@ from .lazy import lazy
 
 __getattr__ = lazy(
     globals(),
-    " aio blocking channel clock cme errors exchange handlers line owner raw receiver ring scan "
+    " aio blocking channel clock cme errors exchange handlers line raw receiver ring scan "
     "settle stream text ",
     {
         "Channel": "atport.channel",

@@ -11,11 +11,10 @@ from .errors import AtError, AtTimeout, CmeError, ModuleRebooted, PortError
 from .errors import check, check_plain, need, not_sent, refuse
 from .exchange import CME, FINALS, OK, Exchange
 from .handlers import check_into
-from .owner import disown, own
 from .ring import Ring
 from .scan import Scanner
 from .settle import CONNECT, Settler
-from .stream import check_stream
+from .stream import check_stream, disown, own
 from .text import command_line, printable, readable
 
 _GAP_MS = const(21)  # 20 ms after a final code or URC (ubxlib, LEXI-R10), and a tick

@@ -18,7 +18,6 @@ package(
         "handlers.py",
         "lazy.py",
         "line.py",
-        "owner.py",
         "raw.py",
         "receiver.py",
         "ring.py",

@@ -5,10 +5,11 @@ import asyncio
 import unittest
 
 import harness
-from atport import owner, receiver
+from atport import receiver
 from atport.channel import Channel
 from atport.clock import Clock
 from atport.errors import AtTimeout, PortError, PortTaken
+from atport.stream import _owners
 from harness import PORTS, AioPort, BlockingPort, FakeStream, Printed
 from lexi import blocking
 from lexi.recovery import supervise, supervisor
@@ -568,7 +569,7 @@ class OwnerTest(unittest.TestCase):
         stream = FakeStream()
         lexi = harness.make_aio_lexi(stream)
         lexi.stop()
-        self.assertFalse(any(channel is lexi.channel for _, channel in owner._owners))
+        self.assertFalse(any(channel is lexi.channel for _, channel in _owners))
 
         async def main():
             await lexi.start()  # it has the stream again
@@ -636,7 +637,7 @@ class OwnerTest(unittest.TestCase):
         for _ in range(10):
             stream = FakeStream()
             Channel(stream, harness.FakeRuntime(stream), Clock(stream.ticks))
-        self.assertTrue(len(owner._owners) <= 4)
+        self.assertTrue(len(_owners) <= 4)
 
 
 class AliveTest(unittest.TestCase):
