@@ -21,7 +21,7 @@ class Handlers:
         self.line = line
         self._raw = None  # a Delivery, once raw bytes were announced
         self._order = []  # Names with a handler that reads, in the order of their registration
-        self._readers = None  # the first Name that may go the short way, see Receiver._serve()
+        self._readers = ()  # those of them that may go the short way, see Receiver._serve()
 
     def on(self, prefix, handler, *, reads=False, size_field=None, into=None):
         """Call `handler(line)`, a plain function, for lines that start with `prefix` ("+CEREG:").
@@ -64,15 +64,15 @@ class Handlers:
         if name.reads:
             self._list_readers(name)
 
-    def _list_readers(self, new):
-        # The names that may go the short way, see _serve(), in the order of their registration.
-        if new not in self._order:
-            self._order.append(new)
-        self._readers = None
-        for name in reversed(self._order):
-            if name.reads and name.handler is not None and name.size_field < 0:
-                name.next_reader = self._readers
-                self._readers = name
+    def _list_readers(self, name):
+        # The short way is for lines without raw bytes, of names that still have a handler.
+        if name not in self._order:
+            self._order.append(name)
+        self._readers = tuple(
+            name
+            for name in self._order
+            if name.reads and name.handler is not None and name.size_field < 0
+        )
 
     def announce(self, prefix, size_field):
         """Lines of `prefix` announce raw bytes, in quotes, so many as field `size_field` says.

@@ -229,9 +229,11 @@ class Receiver(Handlers):
                             and buf[stop - 1] > 32
                         ):
                             if not (line.state or long_way or self.pending):
-                                name = self._readers
-                                while name is not None and not startswith(name.text, start):
-                                    name = name.next_reader
+                                for name in self._readers:
+                                    if startswith(name.text, start):
+                                        break
+                                else:
+                                    name = None
                         if name is not None:
                             what = LINE
                             self.lines += 1

@@ -43,7 +43,6 @@ class Name:
     size_field = -1
     quoted = False
     into = None  # where they go if no command wants them
-    next_reader = None  # the receiver's
 
     def __init__(self, text):
         self.text = text
