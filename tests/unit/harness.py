@@ -34,6 +34,10 @@ class FakeTicks:
     def __call__(self):
         return time.ticks_add(self.ms, 0)
 
+    def sleep_ms(self, ms):
+        """Stands for time.sleep_ms."""
+        self.ms += ms
+
 
 class FakeStream(io.IOBase):
     """A UART whose other end is a script.

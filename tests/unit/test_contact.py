@@ -260,7 +260,7 @@ class FirstContactTest(Case):
                     self.assertEqual(node.watcher.registered(721), not on, node.name)
 
                 v_int = None if on is None else lambda: not module.mute or on
-                power = Power(drive, None, v_int)
+                power = Power(drive, None, v_int, hold=module.stream.ticks.sleep_ms)
                 del levels[:]
                 new_node(module, power_on=power.options()["power_on"]).run(script)
                 self.assertEqual([level for _, level in levels], [] if on else [0, 1])
