@@ -1687,8 +1687,8 @@ def _thaws_soon(rules):
 class _Refilled(Budgets):
     """A restart of the MCU refills the caps."""
 
-    def started(self, now_s):
-        Budgets.started(self, now_s)
+    def started(self, now_s, life_s=0):
+        Budgets.started(self, now_s, life_s)
         for ring in self.rings:
             for i in range(len(ring)):
                 ring[i] = policy.NEVER
