@@ -14,9 +14,9 @@ from bench import TAKEN, heap
 # row: limit, kB; B of on_bytes
 LIMITS = {
     "heap_lexi mpy": 76.0,  # as far as it has come; must 38
-    "heap_all mpy": 125.0,  # as far as it has come; must 75
+    "heap_all mpy": 130.0,  # as far as it has come; must 75
     "heap_lexi source": 85.0,  # as far as it has come; must 38
-    "heap_all source": 149.0,  # as far as it has come; must 75
+    "heap_all source": 153.5,  # as far as it has come; must 75
     "on_bytes": 100,
 }
 

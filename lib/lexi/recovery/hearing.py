@@ -73,8 +73,7 @@ class Hearing:
         state = case.near
         if state.id != server:
             state = case.server(server)
-        usual = case.usual and server and value != NO_CODE
-        if event == REGISTRATION and usual and state is not None:
+        if event == REGISTRATION and case.usual and server and state and value != NO_CODE:
             if not state.status(self._clock.s, value):
                 return
         elif event == TIMER:
