@@ -28,7 +28,8 @@ _DEFAULT_WAITS = (60, 120, 240, 480, 480)  # before the 1st, 2nd ... re-registra
 _DEFAULT_PARKED = 14400  # between those that follow
 _DEFAULT_SPREAD = 300
 _DEFAULT_BOUND = 172800
-_DEFAULT_WRITES = 24 + 24 * 2 * 18  # records in a day
+_NOTICED = 12  # records in an hour of what is only noticed
+_DEFAULT_WRITES = 24 + 24 * (2 * 18 + _NOTICED)  # records in a day
 
 _ROWS = {"re-register": 1, "pause": 2, "radio": 3, "reset": 4, "pins": 5, "kick": 8}
 _KINDS = {
@@ -52,7 +53,7 @@ FOTA_MAX_S = DAY_S  # and so long after the first one that was no news
 QUIET_S = 1800  # a port that dies while all is well gets no pin for so long
 KEPT_S = 120  # until what is well is surely in the record
 DETACHED_S = 60  # an announced update is overdue so long after its time, told up to 60 s late
-_START_WRITES = 8  # one at the start, and at 1, 2, 4 ... min behind it
+_START_WRITES = 9  # two at the start, and at 1, 2, 4 ... min behind it
 _EARLIEST_S = 900  # a pause, after all was fine; other wide steps: an hour
 BUSY = 1300  # actions of whatever kind, or decisions, in an hour: more is a loop
 
@@ -81,7 +82,7 @@ class Limits:
         self.parked = steps[6][1][0]
         self.spread = policy["start_spread_s"]
         self.bound = policy["bound_s"]
-        self.writes = 24 + 24 * 2 * self.all
+        self.writes = 24 + 24 * (2 * self.all + _NOTICED)
 
 
 class Known:
@@ -123,6 +124,7 @@ class Observer:
         self.fota_s = self.fota_first_s = None
         self.fota_kept_s = self.fota_first_kept_s = None
         self.well_s = None  # since when all is well, without a step
+        self.unproved = False  # nothing was told of a registration since the last step
         self.died_s = None  # when the port died while all was well
         self.heard = False  # the module answered since the MCU started
         self.pressed = False  # PWR_ON was, to switch on
@@ -158,7 +160,7 @@ class Observer:
             for known in self.servers.values():
                 if known.enabled and known.good_s is not None and known.told in REGISTERED:
                     self.fine = True
-        if not self.fine:
+        if not self.fine or self.unproved:
             self.well_s = None
         elif self.well_s is None:
             self.well_s = now_s
@@ -198,6 +200,8 @@ class Observer:
         if code not in REGISTERED or known.told not in REGISTERED:
             known.told_s = now_s
         known.told = code
+        if code in REGISTERED:
+            self.unproved = False
         self.now_fine(now_s)
 
     def told_timer(self, now_s, server, timer_s):
@@ -343,8 +347,9 @@ class Observer:
             if now_s - self.died_s < QUIET_S:
                 text = "%s %d s after the port died while all was well"
                 self.wrong(now_s, "quiet", text % (name, now_s - self.died_s))
-        if self.well_s is not None:
-            self.well_s = now_s  # from here on, if it stays so
+        if name != "kick the reporting client":  # which is no step of the module
+            self.well_s = None
+            self.unproved = True
         if self.first_s is None:
             self.first_s = now_s
         if self.begun is not None and self.begun == _ENDS.get(name):

@@ -21,7 +21,7 @@ CHANCES = ((0, 1), (1, 2), (1, 1))
 MAX_DECISIONS = 100000
 RESTARTS = (policy.SOFT_RESET, policy.PIN_RESET, policy.POWER_CYCLE, policy.SWITCH_ON)
 START_S = 30  # a start of the supervisor that nobody answers
-ALIVE_S = 41  # until it calls the port dead
+ALIVE_S = 41  # until it calls the port dead, that start included
 
 
 class Client:
@@ -222,7 +222,7 @@ class World:
         if self.view.reachable:
             self.view.reachable = None
         self.add(self.now_s + START_S, ["silent", self.life])
-        self.add(self.now_s + START_S + ALIVE_S, ["port dead", self.life])
+        self.add(self.now_s + ALIVE_S, ["port dead", self.life])
 
     def answered(self):
         # Nothing did before, in this life of the MCU or since the port was found dead.
