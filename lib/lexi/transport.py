@@ -4,6 +4,7 @@
 #
 # Nothing is sent twice. What the module closes, forgets or refuses is opened anew, and the client
 # is told (`rebuilt`): the server then sees another port. Only the server's datagrams are received.
+# It is a transport as lwm2m/udp.py describes them, and knows nothing else of CoAP.
 
 import struct
 from micropython import const
@@ -16,6 +17,7 @@ from .worker import Worker
 _MOST = const(1024)  # bytes of a datagram (SARA-R4 AT manual, +USOST, +USORF)
 _LOOK_S = const(5)  # after traffic the module is asked whether a URC got lost
 _IDLE_LOOK_S = const(900)  # and when nothing happens, whether the socket is still there
+_WAIT_MS = const(3600000)  # a wait without a deadline is taken up again every hour
 _REFUSALS = const(2)  # of one datagram, then it is given up
 
 
@@ -29,15 +31,15 @@ class Transport(Worker):
     MCU are closed when none is free.
 
     ready: a signal, `await ready.wait_ms(ms)`: a datagram has come or left, or the socket was
-    opened. on_sent(data): called when a datagram of send() has left the queue for good. It has
-    left the module, or it may have, or was given up (`dropped`): a client starts its
-    retransmission time then, and puts nothing into the queue again before. on_rebuilt(): called
-    when the socket was opened anew: what the server knew of our address is no longer true.
-    Both are plain functions, which may call send().
+    opened. on_sent(mid): called when a datagram of send() has left the queue for good; mid: its
+    bytes 2 and 3 as a number, the message id of CoAP (-1: it has none). It has left the module, or
+    it may have, or was given up (`dropped`): a client starts its retransmission time then.
+    on_rebuilt(): called when the socket was opened anew: what the server knew of our address is no
+    longer true. Both are plain functions, which may call send().
 
     Counters: sent, received (datagrams), sent_bytes, received_bytes, rebuilt (openings after the
     first), full (send() found no room), dropped (given up after refusals), strangers (from
-    elsewhere), overlong (longer than `size`), failures.
+    elsewhere), overlong (longer than `size`, and cut), failures.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Transport(Worker):
         port,
         *,
         local_port=None,
-        size=512,
+        size=600,
         queue=4,
         sole=True,
     ):
@@ -64,9 +66,10 @@ class Transport(Worker):
             check("local_port", local_port, 1, 65535)
         self.size = check("size", size, 16, _MOST)
         self._most = check("queue", queue, 1, 64)
-        self._format = "%ds" % size
         # One byte more than fits shows that a datagram was longer.
-        self._socket = UdpSocket(channel, runtime, min(size + 1, _MOST))
+        self._room = min(size + 1, _MOST)  # bytes that the latest recv_into() could write
+        self._format = "%ds" % self._room  # of struct, for them
+        self._socket = UdpSocket(channel, runtime, self._room)
         super().__init__(channel, runtime, self._socket.ready)
         self._local_port = local_port
         self._sole = sole
@@ -111,28 +114,41 @@ class Transport(Worker):
     def send(self, buf, n=None):
         """Queue the first `n` bytes of `buf` as a datagram; False when the queue is full.
 
-        They are copied. Raises ValueError unless they are 1 to `size`.
+        They are copied. A datagram that waits there already is not queued again. Raises ValueError
+        unless they are 1 to `size`.
         """
         n = check("n", len(buf) if n is None else n, 1, min(self.size, len(buf)))
+        data = bytes(memoryview(buf)[:n])
+        if data in self._queue:
+            return True
         if len(self._queue) >= self._most:
             self.full += 1
             return False
-        self._queue.append(bytes(memoryview(buf)[:n]))
+        self._queue.append(data)
         self._signal.set()
         return True
 
     def recv_into(self, buf):
         """Put the datagram that has come into `buf`; return its size, 0 when there is none.
 
-        buf has room for `size` bytes, all of which may be written. Allocates nothing. Raises
-        ValueError when it is too small; the datagram is kept then.
+        What is longer than `buf` fills it, and all of it may be written. More than `size`: it was
+        longer, and is cut. Allocates nothing but for a buffer of another length than before.
         """
         n = self._size
         if n:
+            room = min(len(buf), len(self._socket.data))
+            if room != self._room:
+                self._room = room
+                self._format = "%ds" % room
             struct.pack_into(self._format, buf, 0, self._socket.data)
             self._size = 0
             self._signal.set()  # the next one can be read
+            n = min(n, room)
         return n
+
+    async def readable(self):
+        """Wait until recv_into() may have something, or something was told."""
+        await self.ready.wait_ms(_WAIT_MS)
 
     def reopen(self):
         """Close the socket and open a new one at the next turn. What is queued stays queued."""
@@ -230,7 +246,7 @@ class Transport(Worker):
         self._queue.pop(0)
         self._refused = 0
         self._look_s = self._now_s() + _LOOK_S
-        self._tell(self.on_sent, data)
+        self._tell(self.on_sent, data[2] << 8 | data[3] if len(data) > 3 else -1)
         self.ready.set()
 
     async def _receive(self):
@@ -241,11 +257,11 @@ class Transport(Worker):
         except AtError:
             self._look_s = 0  # nothing waits, or the socket has ended: look() tells
             raise
-        if n > self.size:
-            self.overlong += 1
-        elif n and not self._mine:
+        if n and not self._mine:
             self.strangers += 1
         elif n:
+            if n > self.size:
+                self.overlong += 1
             self.received += 1
             self.received_bytes += n
             self._size = n

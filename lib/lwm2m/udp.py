@@ -4,11 +4,15 @@
 #     send(buf, n)     copies n bytes into a bounded queue and returns at once; False: it is full
 #     recv_into(buf)   returns the bytes of the next datagram of the server, 0 for none; what is
 #                      longer than the buffer fills it
-#     readable()       a coroutine that returns when recv_into() may have something
+#     readable()       a coroutine that returns when recv_into() may have something, and when one of
+#                      the two below was called outside of send() and recv_into(); it may also
+#                      return for nothing
 #     reopen()         has a new socket made
 #     on_sent(mid)     set by the client; called once for each datagram that send() took, when it
 #                      has left or is lost; mid: its bytes 2 and 3. Retransmission counts from here.
-#     on_rebuilt()     set by the client; called when the socket is a new one
+#     on_rebuilt()     set by the client; called when the socket is a new one. The client then sends
+#                      again what has not left: a transport that has kept it does not take it twice
+#     size             if it has that: bytes of the longest datagram
 # Datagrams of others than the server never come out of recv_into().
 
 import errno

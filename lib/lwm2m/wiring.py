@@ -81,6 +81,9 @@ def wire(client, endpoint, lifetime_s, options):
     objects = client.objects
     client.on_event = options["on_event"]
     client.awake = options["awake_s"] * 10
+    size = options["size"]
+    room = getattr(client.transport, "size", size)
+    _need(size <= room, "size", size, "the transport's %d at most" % room)
     server = objects.find(1)
     if server is None:
         values = {0: options["short_id"], 1: lifetime_s, 6: True, 7: "U", 23: False}

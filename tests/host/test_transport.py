@@ -42,7 +42,7 @@ class Site:
 
     @property
     def heard(self):
-        return [int(data) for _, data, _ in self.peer.received]
+        return [int.from_bytes(data, "big") for _, data, _ in self.peer.received]
 
     @property
     def ports(self):
@@ -145,7 +145,7 @@ def test_a_restart_is_told_at_once(build):
 def test_whatever_the_module_does(build, options):
     def burst():
         for number in range(1000, 1010):
-            site.peer.send(b"%d" % number, site.peer.received[-1][2])
+            site.peer.send(number.to_bytes(4, "big"), site.peer.received[-1][2])
 
     site = build(config=options)
     site.world.at(95, burst)

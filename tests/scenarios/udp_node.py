@@ -10,6 +10,7 @@
 import virtual  # before lexi
 
 import asyncio
+import struct
 import sys
 import time
 
@@ -36,8 +37,8 @@ class Client:
         transport.on_sent = self.sent
         transport.on_rebuilt = self.rebuilt
 
-    def sent(self, data):
-        virtual.report({"sent": int(data)})
+    def sent(self, mid):
+        virtual.report({"sent": mid})
 
     def rebuilt(self):
         virtual.report({"rebuilt": self.transport.rebuilt})
@@ -46,12 +47,12 @@ class Client:
         """Do what is due; return the ms until the next datagram."""
         n = self.transport.recv_into(self.buf)
         while n:
-            virtual.report({"got": int(self.buf[:n])})
+            virtual.report({"got": self.buf[2] << 8 | self.buf[3]})
             n = self.transport.recv_into(self.buf)
         left_ms = time.ticks_diff(self.next_ms, time.ticks_ms())
         if left_ms <= 0:
             self.number += 1
-            if not self.transport.send(b"%d" % self.number):
+            if not self.transport.send(struct.pack(">I", self.number)):
                 virtual.report({"full": self.number})
             self.next_ms = time.ticks_add(self.next_ms, PERIOD_MS)
             left_ms += PERIOD_MS

@@ -17,6 +17,15 @@ SERVER = "192.0.2.7"
 PORT = 5683
 
 
+def mids(*told):
+    """What on_sent() tells of these datagrams; a string stands for itself."""
+    return [each if isinstance(each, str) else mid(each) for each in told]
+
+
+def mid(data):
+    return data[2] << 8 | data[3] if len(data) > 3 else -1
+
+
 class Site:
     """A Transport, the module's script, and what its client was told."""
 
@@ -30,10 +39,10 @@ class Site:
         self.transport.on_sent = self.sent
         self.transport.on_rebuilt = self.rebuilt
         self.told = []
-        self.buf = bytearray(self.transport.size)
+        self.buf = bytearray(self.transport.size + 1)
 
-    def sent(self, data):
-        self.told.append(data)
+    def sent(self, mid):
+        self.told.append(mid)
 
     def rebuilt(self):
         self.told.append("rebuilt")
@@ -69,7 +78,7 @@ class TransportTest(unittest.TestCase):
             site.transport.send(b"before there is a socket")
             site.settle()
             self.assertEqual(site.commands(), [b"AT+USOCR=17", b'AT+USOST=3,"192.0.2.7",5683,24'])
-            self.assertEqual(site.told, [b"before there is a socket"])
+            self.assertEqual(site.told, mids(b"before there is a socket"))
             for data in (b"x", b"\r\nOK\r\n", bytes(range(256)), b"@" * 512):
                 self.assertTrue(site.transport.send(data))
                 site.settle()
@@ -97,7 +106,7 @@ class TransportTest(unittest.TestCase):
         site.stream.answers[b"AT+COPS=0"] = None
         site.stream.send(OK, 150000)
         told_ms = []
-        site.transport.on_sent = lambda data: told_ms.append(site.stream.ticks.ms)
+        site.transport.on_sent = lambda mid: told_ms.append(site.stream.ticks.ms)
 
         async def main():
             site.transport.start()
@@ -126,27 +135,39 @@ class TransportTest(unittest.TestCase):
     def test_a_full_queue(self):
         site = Site(queue=2).opened()
         self.assertEqual(
-            [site.transport.send(b"%d" % i) for i in range(4)], [True, True, False, False]
+            [site.transport.send(b"mid%d" % i) for i in range(4)], [True, True, False, False]
         )
         self.assertEqual((site.transport.full, site.transport.queued), (2, 2))
         site.step()
         self.assertEqual(site.transport.queued, 1)
-        self.assertTrue(site.transport.send(b"4"))
+        self.assertTrue(site.transport.send(b"mid4"))
         site.settle()
-        self.assertEqual(site.told, [b"0", b"1", b"4"])
+        self.assertEqual(site.told, mids(b"mid0", b"mid1", b"mid4"))
+
+    def test_what_waits_already_is_not_queued_again(self):
+        site = Site(queue=2).opened()
+        self.assertEqual(
+            [site.transport.send(data) for data in (b"mid1", b"mid2", b"mid1", b"mid3")],
+            [True, True, True, False],
+        )
+        site.settle()
+        self.assertEqual(site.told, mids(b"mid1", b"mid2"))
+        self.assertTrue(site.transport.send(b"mid1"))
+        site.settle()
+        self.assertEqual(len(site.modem.sent), 3)
 
     def test_a_client_that_sends_when_told(self):
         site = Site(queue=1).opened()
         site.transport.on_sent = self.chain(site)
-        site.transport.send(b"x")
+        site.transport.send(b"mid0")
         site.settle()
-        self.assertEqual(site.told, [b"x", b"xx", b"xxx"])
+        self.assertEqual(site.told, mids(b"mid0", b"mid1", b"mid2"))
 
     def chain(self, site):
-        def on_sent(data):
-            site.told.append(data)
-            if len(data) < 3:
-                site.transport.send(data + b"x")
+        def on_sent(mid):
+            site.told.append(mid)
+            if len(site.told) < 3:
+                site.transport.send(b"mid%d" % len(site.told))
 
         return on_sent
 
@@ -187,9 +208,11 @@ class TransportTest(unittest.TestCase):
         site.modem.arrive(b"x" * 16)
         site.port.idle(50)
         site.settle()
+        self.assertEqual(site.take(), b"x" * 17)  # as much as shows that it was longer
+        site.settle()
         self.assertEqual(site.take(), b"x" * 16)
         transport = site.transport
-        self.assertEqual((transport.strangers, transport.overlong, transport.received), (2, 1, 1))
+        self.assertEqual((transport.strangers, transport.overlong, transport.received), (2, 1, 2))
 
     def test_a_datagram_without_a_byte(self):
         site = Site().opened()
@@ -201,13 +224,16 @@ class TransportTest(unittest.TestCase):
         site.settle()
         self.assertEqual(site.take(), b"a")
 
-    def test_a_buffer_that_is_too_small_keeps_the_datagram(self):
+    def test_what_is_longer_than_the_buffer_fills_it(self):
         site = Site(size=16).opened()
-        site.modem.arrive(b"abc")
-        site.port.idle(50)
-        site.settle()
-        self.assertIs(type(failure(site.transport.recv_into, bytearray(15))), ValueError)
-        self.assertEqual(site.take(), b"abc")
+        for data, room, taken in ((b"abcdef", 4, 4), (b"abcd", 4, 4), (b"abc", 30, 3)):
+            site.modem.arrive(data)
+            site.port.idle(50)
+            site.settle()
+            buf = bytearray(room)
+            self.assertEqual((site.transport.recv_into(buf), buf[:taken]), (taken, data[:taken]))
+            site.settle()
+        self.assertEqual(site.take(), b"")
 
     # The socket comes back
 
@@ -226,9 +252,9 @@ class TransportTest(unittest.TestCase):
                     site.transport.reopen()
                     expected = [b"AT+USOCL=3", b"AT+USOCR=17"]
                 elif what == "refused":
-                    refused = b'AT+USOST=3,"192.0.2.7",5683,1'
+                    refused = b'AT+USOST=3,"192.0.2.7",5683,4'
                     site.stream.answers[refused] = b"\r\nERROR\r\n"
-                    site.transport.send(b"x")
+                    site.transport.send(b"mid0")
                     expected = [refused, b"AT+USOCL=3", b"AT+USOCR=17"]
                 else:
                     site.stream.answers[b"AT+USORF=3,0"] = b"\r\n+CME ERROR: 3\r\n"
@@ -242,20 +268,20 @@ class TransportTest(unittest.TestCase):
                 self.assertEqual(site.transport.rebuilt, 1, what)
                 self.assertEqual(site.told[0], "rebuilt")
                 if what == "refused":
-                    self.assertEqual(site.told, ["rebuilt", b"x"])
+                    self.assertEqual(site.told, mids("rebuilt", b"mid0"))
                     self.assertEqual(len(site.modem.sent), 1)
 
     def test_a_datagram_that_is_always_refused_is_given_up(self):
         site = Site().opened()
-        site.stream.answers[b'AT+USOST=3,"192.0.2.7",5683,1'] = b"\r\nERROR\r\n"
-        site.transport.send(b"x")
-        site.transport.send(b"yy")
+        site.stream.answers[b'AT+USOST=3,"192.0.2.7",5683,4'] = b"\r\nERROR\r\n"
+        site.transport.send(b"mid0")
+        site.transport.send(b"mid01")
         for _ in range(10):
             site.settle()
             site.port.idle(3000)
         self.assertEqual(site.transport.dropped, 1)
-        self.assertEqual(site.told, ["rebuilt", b"x", "rebuilt", b"yy"])
-        self.assertEqual([data for data, _, _ in site.modem.sent], [b"yy"])
+        self.assertEqual(site.told, mids("rebuilt", b"mid0", "rebuilt", b"mid01"))
+        self.assertEqual([data for data, _, _ in site.modem.sent], [b"mid01"])
         self.assertEqual(type(site.transport.last_error), AtError)
 
     def test_the_waits_grow(self):
@@ -302,17 +328,18 @@ class TransportTest(unittest.TestCase):
         for port_class in PORTS:
             site = Site(port_class).opened()
             site.stream.default = None
-            for data in (b"a", b"b", b"c"):
+            for data in (b"mida", b"midb", b"midc"):
                 site.transport.send(data)
             for _ in range(10):
                 site.step()
                 site.port.idle(60000)
-            self.assertEqual(site.told, [b"a"])  # it may have left, the others have not
+            self.assertEqual(site.told, mids(b"mida"))  # it may have left, the others have not
             site.stream.default = site.modem.answer
             for _ in range(10):
                 site.port.idle(60000)
                 site.step()
-            self.assertEqual([each for each in site.told if each != "rebuilt"], [b"a", b"b", b"c"])
+            told = [each for each in site.told if each != "rebuilt"]
+            self.assertEqual(told, mids(b"mida", b"midb", b"midc"))
 
     def test_a_prompt_that_never_comes(self):
         site = Site().opened()
@@ -320,12 +347,12 @@ class TransportTest(unittest.TestCase):
         site.transport.send(b"abc")
         site.step()
         self.assertIs(type(site.transport.last_error), AtTimeout)
-        self.assertEqual((site.told, site.transport.queued), ([b"abc"], 0))
+        self.assertEqual((site.told, site.transport.queued), (mids(b"abc"), 0))
         site.stream.answers = {}
         site.port.idle(2000)
         site.transport.send(b"defg")
         site.settle()
-        self.assertEqual(site.told, [b"abc", b"defg"])
+        self.assertEqual(site.told, mids(b"abc", b"defg"))
         self.assertEqual(site.modem.sent[-1][0], b"defg")
 
     def test_a_restart_in_the_middle(self):
@@ -337,11 +364,11 @@ class TransportTest(unittest.TestCase):
                 site.stream.send(b"\r\n+BOOT: 1\r\n", 500)
                 site.transport.send(b"abc")
                 site.step()
-                self.assertEqual(site.told, [b"abc"])
+                self.assertEqual(site.told, mids(b"abc"))
                 site.stream.answers = {}
                 site.port.idle(2000)
                 site.settle()
-                self.assertEqual(site.told, [b"abc", "rebuilt"])
+                self.assertEqual(site.told, mids(b"abc", "rebuilt"))
 
     def test_a_lost_urc_is_noticed(self):
         site = Site().opened()
@@ -380,7 +407,7 @@ class TransportTest(unittest.TestCase):
     def test_data_that_are_cut_off(self):
         site = Site().opened()
         short = b'\r\n+USORF: 3,"192.0.2.7",5683,9,"abc'
-        site.stream.answers[b"AT+USORF=3,513"] = [short]
+        site.stream.answers[b"AT+USORF=3,601"] = [short]
         site.stream.send(b"\r\n+UUSORF: 3,9\r\n")
         site.port.idle(50)
         site.step()
@@ -438,17 +465,17 @@ class TransportTest(unittest.TestCase):
                 self.fail(name)
             except ValueError:
                 pass
-        for args in ((b"",), (b"x" * 513,), (b"x", 2), (b"x", 0), (b"x", "1")):
+        for args in ((b"",), (b"x" * 601,), (b"x", 2), (b"x", 0), (b"x", "1")):
             self.assertIs(type(failure(site.transport.send, *args)), ValueError, args)
         self.assertEqual((site.transport.queued, site.commands()), (0, []))
 
     def test_a_hook_that_fails_is_counted(self):
         site = Site().opened()
 
-        def fails(data):
+        def fails(mid):
             raise ValueError("client")
 
-        async def waits(data):
+        async def waits(mid):
             pass
 
         with harness.Printed(receiver) as printed:
@@ -507,7 +534,7 @@ class TransportTest(unittest.TestCase):
         for _ in range(3):
             harness.without_heap(channel.feed, b"\r\n+UUSORF: 3,%d\r\n" % len(data))
             # The command is made with the heap, its answer is taken without.
-            site.stream.answers[b"AT+USORF=3,513"] = None
+            site.stream.answers[b"AT+USORF=3,601"] = None
             reading = Reading(site, transport._receive())
             harness.without_heap(channel.feed, head + data + b'"\r\n' + OK)
             reading.finish()
@@ -535,7 +562,7 @@ class TransportTest(unittest.TestCase):
         # The script allocates too: what is here is a bound that a change for the worse will pass.
         received = b"\r\n+UUSORF: 3,40\r\n"
         answer = b'\r\n+USORF: 3,"192.0.2.7",5683,40,"' + b"x" * 40 + b'"\r\n' + OK
-        site.stream.answers[b"AT+USORF=3,513"] = answer
+        site.stream.answers[b"AT+USORF=3,601"] = answer
         gc.collect()
         site.stream.forget()
         before = gc.mem_alloc()
