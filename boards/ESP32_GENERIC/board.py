@@ -2,6 +2,7 @@
 # On three wires RTS and DTR of the module are held low (README, wiring). With CTS and RTS wired too
 # the module waits while this side does not read, and nothing is lost when flash is written.
 
+import esp32
 from machine import UART, Pin
 
 from lexi.power import Power, open_drain, sense
@@ -40,6 +41,13 @@ def open_power():
         open_drain(RESET_N_PIN, RESET_N_INVERTED),
         sense(V_INT_PIN, V_INT_INVERTED),
     )
+
+
+def read_sensor():
+    """The temperature of the chip, in degrees Celsius; put yours here."""
+    if hasattr(esp32, "mcu_temperature"):  # C3, C6, S2, S3
+        return esp32.mcu_temperature()
+    return round((esp32.raw_temperature() - 32) / 1.8, 1)
 
 
 POWER = open_power()

@@ -2,7 +2,7 @@
 # On three wires RTS and DTR of the module are held low (README, wiring). With CTS and RTS wired too
 # the module waits while this side does not read, and nothing is lost when flash is written.
 
-from machine import UART, Pin
+from machine import ADC, UART, Pin
 
 from lexi.power import Power, open_drain, sense
 
@@ -40,6 +40,12 @@ def open_power():
         open_drain(RESET_N_PIN, RESET_N_INVERTED),
         sense(V_INT_PIN, V_INT_INVERTED),
     )
+
+
+def read_sensor():
+    """The temperature of the chip, in degrees Celsius (RP2040 data sheet 4.9.5); put yours here."""
+    volts = ADC(4).read_u16() * 3.3 / 65535
+    return round(27 - (volts - 0.706) / 0.001721, 1)
 
 
 POWER = open_power()

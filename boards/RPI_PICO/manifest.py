@@ -2,5 +2,6 @@
 include("$(PORT_DIR)/boards/manifest.py")
 include("../../manifest.py")
 module("node.py", base_path="..")
+module("node_report.py", base_path="..")
 module("board.py")
 module("main.py")

@@ -69,6 +69,15 @@ def open_power():
     return Power(_pin("pwr_on"), _pin("reset_n"), _v_int, hold=_hold)
 
 
+def read_sensor():
+    """A made-up temperature, in degrees Celsius: it goes up and down between 20 and 25."""
+    global _readings
+    _readings += 1
+    return 20 + abs(_readings % 20 - 10) / 2
+
+
+_readings = 9
+
 # Both are short: a simulated module is back soon, and one that falls silent is to be noticed.
 # flow: a PC loses nothing while it writes a file. match_flow: but its tty may have three wires.
 OPTIONS = {"reboot_wait_s": 1, "silence_s": 300, "flow": True, "match_flow": False}

@@ -2,17 +2,20 @@
 
 import re
 import subprocess
+import sys
 import threading
 
 import demo
 import pytest
 import unixport
+from realserver import free_port
 
 README = (unixport.ROOT / "README.md").read_text()
 PROGRAMS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 COMMANDS = re.findall(r"^    (\S.*)$", README, re.MULTILINE)
 LIMIT_S = 90
 SPEED = 10
+SERVER = '"192.0.2.1", 5683'  # that of a program; there is a real one at another port
 
 # What each program must print, in the order of README; whether its module has the client enabled;
 # whether its clock runs as fast as the module's.
@@ -20,6 +23,7 @@ EXPECTED = (
     ("registered", False, True),
     ("registered", False, False),
     ("signal [b'", False, False),
+    ("the server has 2", False, True),
     ("registered 721", False, True),
     ("registered 721", True, False),
     ("waiting: the module has not answered yet", True, True),
@@ -38,7 +42,13 @@ def test_program_runs_as_printed(i, tmp_path):
     words, enabled, fast = EXPECTED[i]
     options = ["--speed", str(SPEED), "--duration", str(LIMIT_S + 20)]
     simulator = demo.Simulator(tmp_path, *options, *(["--mode", "0"] if enabled else []))
-    (tmp_path / "main.py").write_text(PROGRAMS[i])
+    port = free_port()
+    (tmp_path / "main.py").write_text(PROGRAMS[i].replace(SERVER, f'"127.0.0.1", {port}'))
+    server = None
+    if SERVER in PROGRAMS[i]:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "lwm2mserver", "--port", str(port)], stdout=subprocess.DEVNULL
+        )
     environment = unixport.environment(
         unixport.ROOT / "lib",
         unixport.ROOT / "boards",
@@ -68,6 +78,9 @@ def test_program_runs_as_printed(i, tmp_path):
         node.kill()
         node.wait()
         simulator.stop()
+        if server:
+            server.kill()
+            server.wait()
 
 
 def test_no_placeholder():
