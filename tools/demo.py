@@ -4,6 +4,8 @@ The node is boards/node.py, as it runs on a board, on MicroPython's unix port; a
 Faults are caused through the simulator's control port, each as soon as the node has reached the
 step before; what brings the registration back is the node's supervisor alone. The verdict
 compares what the node said with what the simulated module knows.
+
+Beside it a second node reports a value to an LwM2M server: see demo_report.py.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import threading
 import time
 from pathlib import Path
 
+import demo_report
 import unixport
 
 SPEED = 40
@@ -62,8 +65,8 @@ SAYS = {
 class Simulator:
     """A running `python -m lexisim` and its control port."""
 
-    def __init__(self, folder, *options):
-        self.tty = str(Path(folder) / "uart")
+    def __init__(self, folder, *options, name="uart"):
+        self.tty = str(Path(folder) / name)
         command = [sys.executable, "-m", "lexisim", "--pty", "--link", self.tty]
         command += ["--control", "0", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -100,19 +103,19 @@ class Simulator:
         self.process.wait(timeout=60)
 
 
-def start_node(port, simulator, folder):
-    """Start boards/UNIX/main.py; return the process and a queue of the lines it prints."""
+def start_node(port, simulator, *program, speed=SPEED):
+    """Start a program; return the process and a queue of the lines it prints."""
     environment = unixport.environment(
         "lib",
         "boards",
         "boards/UNIX",
         LEXI_UART=simulator.tty,
-        LEXI_SPEED=str(SPEED),
+        LEXI_SPEED=str(speed),
         LEXI_PINS=str(simulator.control_port),
-        LEXI_STORE=str(Path(folder) / "budgets"),
+        LEXI_STORE=simulator.tty + ".budgets",
     )
     node = subprocess.Popen(
-        [port.path, "boards/UNIX/main.py"],
+        [port.path, *program],
         cwd=unixport.ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -173,24 +176,32 @@ def main():
     print(f"A simulated module at {SPEED} times the real speed, a node on {port.version}.")
     with tempfile.TemporaryDirectory() as folder:
         simulator = Simulator(folder, *OPTIONS)
+        other = Simulator(folder, *demo_report.OPTIONS, name="uart2")
+        report = demo_report.Report(other)
         start = time.monotonic()
-        node, lines = start_node(port, simulator, folder)
+        node, lines = start_node(port, simulator, "boards/UNIX/main.py")
         try:
+            report.start(start_node, port)
             left = follow(simulator, lines, start + LIMIT_S)
             state = simulator.state()
+            problem = verdict(left, state) or report.finish()
         finally:
+            report.stop()
             node.kill()
             node.wait()
             simulator.stop()
-    problem = verdict(left, state)
+            other.stop()
     took_s = time.monotonic() - start
+    print("Meanwhile another node reported to an LwM2M server, over its module's UDP socket:")
+    print("\n".join(report.lines))
     if problem:
         print(f"FAILED after {took_s:.1f} s: {problem}.")
         sys.exit(1)
     print(
         f"OK: registered, lost, registered again by the supervisor; a dead module was reset, a "
         f"firmware update left alone. The module agrees ({state['boots']} boots, no harm done). "
-        f"Took {took_s:.1f} s; module and server were simulated."
+        f"{len(report.arrived)} reports arrived at a server, through a restart of the module. "
+        f"Took {took_s:.1f} s; modules and network were simulated."
     )
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import demo
+import demo_report
 import pytest
 import unixport
 
@@ -25,6 +26,8 @@ def test_demo_succeeds():
         .splitlines()[-1]
         .startswith("OK: registered, lost, registered again")
     )
+    assert "value /3300/0/5700 = 20.5" in result.stdout
+    assert "reports arrived at a server" in result.stdout
 
 
 def test_verdict_is_good_only_for_what_the_module_confirms():
@@ -42,3 +45,16 @@ def test_verdict_is_good_only_for_what_the_module_confirms():
 )
 def test_verdict_names_the_problem(left, change, problem):
     assert problem in demo.verdict(left, {**STATE, **change})
+
+
+@pytest.mark.parametrize(
+    ("values", "arrived", "problem"),
+    [
+        (range(9), range(8), None),
+        (range(9), range(7), "7 reports"),
+        (range(7), range(8), "does not have [7]"),
+    ],
+)
+def test_reports_are_good_only_if_the_server_has_them(values, arrived, problem):
+    found = demo_report.verdict(list(values), list(arrived))
+    assert found is None if problem is None else problem in found
