@@ -42,6 +42,13 @@ class Lexi(Blocking):
         """Drive a coroutine of this library to its end and return its result."""
         return self._runtime.run(self._channel, coro)
 
+    def make(self, room, *args, **kwargs):
+        """A network.Network or a transport.Transport of this module, whose coroutines block too.
+
+        lexi.make(Network, apn="iot.example") is Network(channel, runtime, apn="iot.example").
+        """
+        return Blocking(room(self._channel, self._runtime, *args, **kwargs), self.run)
+
     def wait_registered(self, server, timeout_s):
         """As lexi.Lexi.wait_registered(); does what is due meanwhile."""
         self._channel.check_free("wait_registered", "wait")

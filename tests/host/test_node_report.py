@@ -43,8 +43,8 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def running(folder, arguments):
-    """boards/node_report.py with run(host, port, *arguments)."""
+async def running(folder, arguments, name="node_report", speed=SPEED):
+    """A node of boards/ with run(host, port, *arguments)."""
     server = Server((VALUE,), accept=0)
     port = free_port()
     await server.start(port)
@@ -53,14 +53,14 @@ async def running(folder, arguments):
     site.process = await asyncio.create_subprocess_exec(
         unixport.find().path,
         "-c",
-        f"import node_report; node_report.run('127.0.0.1', {port}, {arguments})",
+        f"import {name}; {name}.run('127.0.0.1', {port}, {arguments})",
         cwd=unixport.ROOT,
         env=unixport.environment(
             "lib",
             "boards",
             "boards/UNIX",
             LEXI_UART=simulator.tty,
-            LEXI_SPEED=str(SPEED),
+            LEXI_SPEED=str(speed),
             LEXI_PINS=str(simulator.control_port),
             LEXI_STORE=str(folder / "budgets"),
         ),
@@ -104,5 +104,19 @@ def test_one_that_sleeps_ends_when_its_report_has_arrived(tmp_path):
             assert awake_s < 120
             assert 100 < air_bytes < 1000 < uart_bytes < 5000
             assert site.simulator.state()["sockets"] == []
+
+    asyncio.run(main())
+
+
+def test_without_asyncio(tmp_path):
+    async def main():
+        async with running(tmp_path, "1", "node_report_blocking", 1) as site:
+
+            def arrivals():
+                return [float(line.split()[0]) for line in site.lines if "arrived" in line]
+
+            await until(lambda: len(arrivals()) >= 3, "three reports")
+            assert set(arrivals()) <= set(site.values())
+            assert site.simulator.state()["harm"] == 0
 
     asyncio.run(main())
