@@ -17,6 +17,7 @@ from lexi.transport import Transport
 from lwm2m import Client, Objects, Sensor
 from lwm2m.describe import event as described
 from lwm2m.device import device
+from lwm2m.events import OBSERVED
 
 HOST = "192.0.2.1"  # of your server: an address or a name
 PORT = 5683
@@ -82,8 +83,7 @@ class Node:
                 return True
             looks += self.client.is_registered()
             if looks % _AGAIN == _PATIENCE:
-                # Nobody observes it, or it went with the answer to that, which nobody confirms.
-                self.client.send(VALUE)
+                self.client.send(VALUE)  # nobody observes it, as it seems
             await asyncio.sleep_ms(1000 // _LOOKS)
         return False
 
@@ -106,6 +106,8 @@ class Node:
 
     def _told(self, client, event, detail):
         print(described(event, detail))
+        if event == OBSERVED:
+            client.confirm()  # the first value went with the answer, which nobody confirms
         self._stir()
 
 

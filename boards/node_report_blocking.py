@@ -11,6 +11,7 @@ from lexi.recovery import describe, supervise
 from lexi.transport import Transport
 from lwm2m import Client, Objects, Sensor
 from lwm2m.describe import event as described
+from lwm2m.events import OBSERVED
 
 HOST = "192.0.2.1"  # of your server: an address or a name
 PORT = 5683
@@ -37,6 +38,12 @@ def connect(lexi, network, supervisor):
         lexi.poll(10000)
 
 
+def told(client, event, detail):
+    print(described(event, detail))
+    if event == OBSERVED:
+        client.confirm()  # the first value went with the answer, which nobody confirms
+
+
 def run(host=HOST, port=PORT, period_s=PERIOD_S):
     # With a watchdog: Lexi(..., idle=machine.WDT(timeout=8000).feed)
     lexi = Lexi(board.open_uart(), **board.OPTIONS)
@@ -47,7 +54,7 @@ def run(host=HOST, port=PORT, period_s=PERIOD_S):
         transport,
         ENDPOINT,
         Objects(sensor),
-        on_event=lambda client, event, detail: print(described(event, detail)),
+        on_event=told,
         con=1,  # each report is confirmed
         retry=(5, 60, 3600),  # without a server: five tries, then an hour's pause
     )

@@ -123,6 +123,11 @@ class Client:
             self.wake()
         return report
 
+    def confirm(self):
+        """Have the server confirm at once what it observes: by a CON each."""
+        self.notifier.probe(_AT_ONCE)
+        self.wake()
+
     def now_s(self):
         """Return the seconds that reports are in."""
         return self.now() // _TENTHS

@@ -322,6 +322,16 @@ class ConTest(unittest.TestCase):
         report = node.client.report("/3300/0/5700")
         self.assertEqual((report.value, report.sent, report.confirmed), (32, 32, 32))
 
+    def test_the_first_value_is_confirmed_when_asked_for(self):
+        node = observing()
+        report = node.client.report("/3300/0/5700")
+        node.run(100)
+        self.assertEqual((node.notifications(), report.confirmed), ([], None))
+        node.client.confirm()
+        node.run(1)
+        self.assertEqual([heard.kind for heard in node.notifications()], [CON])
+        self.assertEqual(report.confirmed, report.value)
+
     def test_confirmed_then_the_next_one(self):
         node = observing(con=1)
         node.answer = False
