@@ -24,7 +24,7 @@ from .moves import (
 )
 from .moves import has_row, last_radio_end_s, look_again, may_be_off, next_step, only_reports
 from .moves import outside, park, poll, report, restore, sooner, take, take_forced, take_wide
-from .moves import up_without_network, used_up, wait
+from .moves import spread_s, up_without_network, used_up, wait
 
 _INIT_STARTED = const(1)
 _INIT_PRODUCTION = const(3)
@@ -209,7 +209,7 @@ def refused(case):
     if tries < _REFUSED_RESETS or not case.view.pins & PINS:
         return decision
     since_s = max(case.denied_s, case.budgets.last_s(policy.STEP_PINS))
-    free_s = since_s + case.policy["refused_pins_s"]
+    free_s = since_s + case.policy["refused_pins_s"] + spread_s(case)
     return sooner(decision, take(case, policy.STEP_PINS, free_s, why))
 
 

@@ -148,6 +148,11 @@ def wait_s(case, step, tries):
     return base_s + base_s * case.policy["jitter_percent"] // 100 * case.chance // CHANCES
 
 
+def spread_s(case):
+    # A random time, for nodes not to act as one.
+    return case.policy["start_spread_s"] * case.chance // CHANCES
+
+
 def last_radio_end_s(case, since_s):
     # When the last thing done to the radio was over, or since_s if that is later.
     for step in range(policy.STEP_RADIO, policy.STEP_PINS + 1):

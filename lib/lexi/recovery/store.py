@@ -6,7 +6,7 @@
 #
 # Written are: every step before its command, the end of a step or an episode, and checkpoints
 # while something is on the books: 1, 2, 4, ... min after a start, then once an hour. So at least
-# half of the uptime counts even if the MCU restarts often and no clock survives. That bounds the
+# 40 % of the uptime counts even if the MCU restarts often and no clock survives. That bounds the
 # writes of a day: 24, two for each step, 9 for each start, and 12 an hour for what is only noticed.
 
 import json
