@@ -378,6 +378,11 @@ class SettingsTest(unittest.TestCase):
             self.assertTrue("wants" in told, told)
         with self.assertRaises(ValueError):
             Client(Net(), "a", Objects(*(Sensor(iid=i) for i in range(70))))
+        net = Net()
+        net.size = 512  # a transport that has shorter datagrams only
+        with self.assertRaises(ValueError):
+            Client(net, "a", Objects())
+        Client(net, "a", Objects(), size=512)
         with self.assertRaises(ValueError):
             Objects(sensor, sensor)
         for values in ({9: 1}, {5700: "x"}, {5605: 1}, {5701: 5}):
