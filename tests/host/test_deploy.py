@@ -35,7 +35,8 @@ def library_files():
 def test_manifest_of_a_board_freezes_the_library_and_the_node(board_name):
     files = Manifest(ROOT / "boards" / board_name / "manifest.py").files
     names = sorted(name for _, name in files)
-    assert names == sorted([*library_files(), "node.py", "board.py", "main.py"])
+    nodes = ["node.py", "node_report.py", "node_report_blocking.py"]
+    assert names == sorted([*library_files(), *nodes, "board.py", "main.py"])
 
 
 @pytest.fixture
