@@ -93,8 +93,7 @@ class Case:
         self.others = Others()
         self.bootstrap = ServerState(_BOOTSTRAP, policy, now_s)
         self.near = self.bootstrap  # the one seen last: most often the next one too
-        # Whether a status code of a server means nothing to anything else: no bootstrap is told of
-        # and no initialization. Then it may go to its ServerState without see().
+        # No bootstrap and no initialization is told of: a code may go to its ServerState directly.
         self.usual = True
         self.reports = None  # reports.Reports, if clients on the MCU are followed
         self.rules = None  # in place of ladder.RULES
@@ -125,8 +124,7 @@ class Case:
         self.parked = WELL  # for what it was told that only the slow rhythm is left
         self.forced = 0  # the step that the application asked for, and its server
         self.forced_server = 0
-        # Trouble that a restart of the MCU finds is as old as the record says: an episode goes on
-        # where its last step ended.
+        # Trouble that a restart of the MCU finds is as old as the record says.
         step, at_s = budgets.last_step()
         self._found_s = budgets.down_s
         if step:
@@ -151,9 +149,8 @@ class Case:
         self.near = self.bootstrap
 
     def force(self, step, server=0):
-        # Take one step of policy.py at the next decision, without its waits; 0: none.
-        #
-        # Caps, a firmware update and a dead port still hold it back.
+        # Take one step of policy.py at the next decision, without its waits; 0: none. Caps, a
+        # firmware update and a dead port still hold it back.
         self.forced = step
         self.forced_server = server
 

@@ -58,8 +58,8 @@ class Supervisor:
     boot_s: time the module may take to answer after a start.
     random(n): a whole number 0..n-1.
 
-    The verdict is registered(server): it does not follow an impossible status before a poll has
-    confirmed it. Counters: failures, with last_error. Raises ValueError for what cannot work.
+    registered(server) does not follow an impossible status before a poll has confirmed it.
+    Counters: failures, with last_error. Raises ValueError for what cannot work.
     """
 
     def __init__(
