@@ -3105,7 +3105,7 @@ class KeepRegisteredTest(Case):
         self.assertEqual(told, ["registered 721"])
         self.assertTrue(isinstance(watcher, supervisor.Supervisor))
         self.assertTrue(watcher.registered(721))
-        self.assertTrue(watcher.policy is DEFAULT)
+        self.assertTrue(watcher.case.policy is DEFAULT)
         told, watcher = self.texts(Module(), 60, tell=None)
         self.assertTrue(watcher.registered(721))
         self.assertEqual((told, watcher.failures), ([], 0))
@@ -3128,7 +3128,7 @@ class KeepRegisteredTest(Case):
         mine = dict(DEFAULT, name="MINE", radio_per_hour=3)
         for enable in (False, True):
             _, watcher = self.texts(Module(), 1, policy=mine, enable_client=enable)
-            self.assertEqual(watcher.policy, dict(mine, reenable=enable))
+            self.assertEqual(watcher.case.policy, dict(mine, reenable=enable))
 
     def test_what_cannot_work(self):
         for enable in (False, True):

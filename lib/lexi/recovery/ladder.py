@@ -10,21 +10,10 @@ from atport.lazy import tidy
 from .. import codes
 from . import policy
 from .case import DENIED_TRIES
-from .moves import (
-    ALL_WELL,
-    OF_A_SERVER,
-    PINS,
-    any_up,
-    at,
-    call_due_s,
-    climb,
-    diagnose,
-    do,
-    first_to_call,
-)
-from .moves import has_row, last_radio_end_s, look_again, may_be_off, next_step, only_reports
-from .moves import outside, park, poll, report, restore, sooner, take, take_forced, take_wide
-from .moves import spread_s, up_without_network, used_up, wait
+from .moves import ALL_WELL, OF_A_SERVER, PINS, any_up, at, call_due_s, climb, diagnose, do
+from .moves import first_to_call, has_row, last_radio_end_s, look_again, may_be_off, next_step
+from .moves import only_reports, outside, park, poll, report, restore, sooner, spread_s, take
+from .moves import take_forced, take_wide, up_without_network, used_up, wait
 
 _INIT_STARTED = const(1)
 _INIT_PRODUCTION = const(3)

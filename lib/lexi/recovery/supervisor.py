@@ -86,7 +86,6 @@ class Supervisor:
         )
         self.channel = channel = lexi.channel
         self.runtime = lexi.runtime
-        self.policy = policy
         self._lexi = lexi
         self._clock = channel.clock
         self._signal = self.runtime.signal()
