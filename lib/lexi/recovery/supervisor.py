@@ -29,6 +29,7 @@ from .policy import DEFAULT, NEVER, NONE
 _MAX_WAIT_S = const(3600)
 _MAX_ID = const(0xFFFF)
 _ERROR_S = const(60)
+_TOGETHER_MS = const(50)  # what happens within that is looked at together
 _CALM_S = const(60)  # so often all of it is looked at, whatever seems to be the case
 _LONGEST_S = const(900)  # that the commands of one step() may take: each has a deadline
 
@@ -212,6 +213,7 @@ class Supervisor:
                         wait_s = await self.step()
                     self.turn_s = self._clock.s + wait_s
                     await self._signal.wait_ms(wait_s * 1000)
+                    await self._sleep_ms(_TOGETHER_MS)
                 except Exception as e:  # counted: this task must not end, whatever it was
                     failed = True
                     self._teller.failed(e)

@@ -16,7 +16,7 @@ RXBUF = 1024
 SERVER = 721
 BYTE_MS = 10 / 115.2
 
-_SETTLED_S = 60  # after the registration the Supervisor has nothing more to ask
+_SETTLED_S = 90  # after the registration: nothing more is asked, nor (60 s) written
 _writer = None
 
 
