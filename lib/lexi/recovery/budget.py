@@ -1,5 +1,5 @@
-# What was spent of the ladder's steps, what was begun, and what else must not be forgotten by a reset
-# of the MCU: rolling windows with their caps, the tries of an episode. store.py keeps it.
+# What was spent of the ladder's steps, what was begun, and what else must not be forgotten by a
+# reset of the MCU: rolling windows with their caps, the tries of an episode. store.py keeps it.
 
 from array import array
 from micropython import const
@@ -25,7 +25,7 @@ KINDS = const(9)  # steps of policy.py, and place 0 for all of them together
 # A start of which the answer was not written counts as one without; see Budgets.answered().
 _FORGOTTEN = const(2)
 _NOTHING = (0, 0)
-_OFTEN_S = const(600)
+_OFTEN_S = const(600)  # a port that dies again within this is written once: flash wears
 
 _HOUR_S = const(3600)
 _DAY_S = const(86400)

@@ -2,8 +2,9 @@
 # servers, what is known of the module (View), what was spent (budget.Budgets), and since when
 # things are as they are. No I/O, no clock and no random source of its own.
 #
-# What is heard of a server goes to its ServerState; a status code that may mean more (a bootstrap, a
-# server that is not followed) through see(). ladder.py decides by it; booking.py books what was decided.
+# What is heard of a server goes to its ServerState; a status code that may mean more (a bootstrap,
+# a server that is not followed) through see(). ladder.py decides by it; booking.py books what was
+# decided.
 
 from array import array
 from micropython import const

@@ -8,7 +8,7 @@ from atport.errors import AtTimeout, PortError
 from .moves import may_be_off
 
 _ALIVE_TRIES = const(41)  # AT, once a second: as long as ubxlib tries before a port is dead
-_FIRST_S = const(2)
+_FIRST_S = const(2)  # for a port that was dead before; else boot_s of the Supervisor
 _SILENT_TRIES = const(2)  # unanswered before the first answer: the module has just started
 _RETRY_S = const(5)  # doubled each time
 _RETRY_MAX_S = const(900)

@@ -22,8 +22,9 @@ _SIM_FAULTS = (10, 13, 15)
 class Diagnosis:
     """Asks the module behind one Lexi.
 
-    keeper: store.Keeper. failed(e) counts what went wrong. stir(): called when the network changes. wanted: short server IDs, or
-    None for those that are enabled. pin, cid, fota_setup: see Supervisor.
+    keeper: store.Keeper. failed(e) counts what went wrong. stir(): called when the network changes.
+    wanted: short server IDs, or None for those that are enabled. pin, cid, fota_setup: see
+    Supervisor.
     """
 
     def __init__(self, lexi, case, keeper, failed, stir, wanted, pin, cid, fota_setup):

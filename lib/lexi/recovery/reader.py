@@ -37,7 +37,8 @@ def unseal(data):
 def unpack(budgets, data, now_s, wall_s=None):
     """Take over a record of pack(). Raises ValueError for anything else; then nothing changed.
 
-    Returns the seconds that passed between the two. Without two readings of a clock that survives, no time passed while nobody looked.
+    Returns the seconds that passed between the two. Without two readings of a clock that survives,
+    no time passed while nobody looked.
     """
     try:
         saved_s, numbers, ages, tries, rings, servers = json.loads(data)

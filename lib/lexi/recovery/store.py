@@ -96,7 +96,8 @@ class Keeper:
     """Keeps Budgets in a store.
 
     store: load() gives bytes, or None when there never was a record; save(bytes). Both may raise
-    OSError. writes_flash, if it has that and it is false: saving stops no interrupts. wall(): seconds of a clock that survives what the store survives, or None.
+    OSError. writes_flash, if it has that and it is false: saving stops no interrupts.
+    wall(): seconds of a clock that survives what the store survives, or None.
     on_failure(e): called once, with the first OSError, or the ValueError of a bad record.
 
     failed: the store cannot be written. writes: records written since the start.
