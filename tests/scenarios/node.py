@@ -26,22 +26,6 @@ FAMILY = dict(codes.LEXI_R10401D)
 FAMILY["timeout_ms"] = OPTIONS.get("timeout_ms", 70000)
 
 
-async def reset_pin(sleep_ms):
-    await virtual.pin("reset_n", 150)
-
-
-async def power_cycle(sleep_ms):
-    await virtual.pin("pwr_on", 2500)
-    await asyncio.sleep(20)
-    await virtual.pin("pwr_on", 500)
-    await asyncio.sleep(6)
-
-
-async def power_on(sleep_ms):
-    await virtual.pin("pwr_on", 300)
-    await asyncio.sleep(6)
-
-
 class Client:
     """A client on the MCU, whose reports arrive at some times and at others do not."""
 
@@ -79,9 +63,9 @@ def options():
         "store": FileStore("budgets"),
         "wall": virtual.wall,
         "pin": OPTIONS.get("pin"),
-        "pin_reset": reset_pin if pins & 1 else None,
-        "power_cycle": power_cycle if pins & 2 else None,
-        "power_on": power_on if pins & 4 else None,
+        "pin_reset": virtual.pin_reset if pins & 1 else None,
+        "power_cycle": virtual.power_cycle if pins & 2 else None,
+        "power_on": virtual.power_on if pins & 4 else None,
         "veto": (lambda action, server, reason: veto_s) if veto_s else None,
         "random": chance if "chance" in OPTIONS else virtual.random,
     }

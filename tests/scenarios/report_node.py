@@ -24,17 +24,6 @@ PATH = "/3300/0/5700"
 COUNTER = (3500, None, False, (0 << 8 | 0x40, 1 << 8 | 0x30 | 2))  # see lwnode.py
 
 
-async def reset_pin(sleep_ms):
-    await virtual.pin("reset_n", 150)
-
-
-async def power_cycle(sleep_ms):
-    await virtual.pin("pwr_on", 2500)
-    await asyncio.sleep(20)
-    await virtual.pin("pwr_on", 500)
-    await asyncio.sleep(6)
-
-
 async def connect(network):
     while True:
         try:
@@ -71,8 +60,8 @@ async def main():
         tell=lambda text: virtual.report({"says": text}),
         servers=(),
         store=FileStore("budgets"),
-        pin_reset=reset_pin,
-        power_cycle=power_cycle,
+        pin_reset=virtual.pin_reset,
+        power_cycle=virtual.power_cycle,
         random=lambda n: 0,
     )
     stir = supervisor.follow(client)

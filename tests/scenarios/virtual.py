@@ -257,6 +257,25 @@ async def pin(name, ms):
         level(name, True)
 
 
+# As the Supervisor wants them.
+
+
+async def pin_reset(sleep_ms):
+    await pin("reset_n", 150)
+
+
+async def power_cycle(sleep_ms):
+    await pin("pwr_on", 2500)
+    await asyncio.sleep(20)
+    await pin("pwr_on", 500)
+    await asyncio.sleep(6)
+
+
+async def power_on(sleep_ms):
+    await pin("pwr_on", 300)
+    await asyncio.sleep(6)
+
+
 def v_int():
     """Whether the module is powered, by its V_INT pin."""
     return bool(_ask("V")[0])
